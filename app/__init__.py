@@ -1,0 +1,17 @@
+"""sentry-splunk-relay: Sentry posts webhooks, Splunk gets events, nothing is lost in between.
+
+The map, in the order in which a hook travels:
+
+- ``ingest``     a webhook comes in: limits, tenant, answer
+- ``sentry``     what Sentry says: signature, headers, resources (pure)
+- ``spool``      the only durable state, and where ``ingest`` and ``delivery`` meet
+- ``delivery``   supervisor, lanes, retry policy, circuit breaker
+- ``transform``  a hook becomes a hec_event: schema, routing, redaction, size (pure)
+- ``splunk``     the HTTP Event Collector: encode, read answers (pure); one client does the I/O
+
+Beside the road: ``tenants`` (who may send, where it goes, with which secrets), ``sandbox`` (a stand-in
+Splunk and a stand-in Sentry), ``main`` (the one place where parts are joined), ``settings`` (every knob
+once), ``health``, ``metrics``, ``logs``, ``model`` (values that rooms hand to each other), ``errors``.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,102 @@
+"""Every error of the relay, as a tree.
+
+    RelayError
+    ├── Refusal                 a request gets no 202; carries HTTP status and code word
+    │   ├── BadSignature        401 bad_signature
+    │   ├── NotFound            404 not_found
+    │   │   └── UnknownTenant   404 unknown_tenant
+    │   ├── MethodNotAllowed    405 method_not_allowed
+    │   ├── BodyTooSlow         408 body_too_slow
+    │   ├── BodyTooLarge        413 body_too_large
+    │   ├── BodyCut             400 body_cut          the sender hung up
+    │   └── NotStored           500 not_stored        our trouble is never a 4xx, and Sentry retries a 500
+    ├── ConfigError             a person has to mend a setting, a tenants file or a secret
+    ├── EnvelopeFault           a hec_event that Splunk would refuse or skip is not sent
+    └── SpoolError              the spool cannot be opened, or is not what it should be
+
+The code word of a refusal stands in the answer, in the log line and as the metric's label alike.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class RelayError(Exception):
+    """The root of the tree. ``str()`` of every member is a sentence for people and holds no secret."""
+
+
+class Refusal(RelayError):
+    """A request is refused. ``reason`` goes to the log, never into the answer."""
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+
+    def __init__(self, reason: str, /, **facts: object) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.facts = facts
+        """What else would help the reader of the log line, as its keys."""
+
+
+class BadSignature(Refusal):
+    """The body was not signed with any of the secrets that this path knows."""
+
+    status, code = 401, "bad_signature"
+
+
+class NotFound(Refusal):
+    """Nothing lives at this path."""
+
+    status, code = 404, "not_found"
+
+
+class UnknownTenant(NotFound):
+    """The tenants file names no such tenant (or, for the legacy path, no such key)."""
+
+    code = "unknown_tenant"
+
+
+class MethodNotAllowed(Refusal):
+    """Something lives at this path, but not for this method."""
+
+    status, code = 405, "method_not_allowed"
+
+
+class BodyTooSlow(Refusal):
+    """The body did not arrive within its deadline."""
+
+    status, code = 408, "body_too_slow"
+
+
+class BodyTooLarge(Refusal):
+    """The body is larger than the limit, said or found while reading."""
+
+    status, code = 413, "body_too_large"
+
+
+class BodyCut(Refusal):
+    """The sender hung up before the end of the body; nobody reads the answer."""
+
+    status, code = 400, "body_cut"
+
+
+class NotStored(Refusal):
+    """The spool could not promise to keep the hook. ``reason``: spool_full, disk_full, queue_full, ..."""
+
+    status, code = 500, "not_stored"
+
+
+class ConfigError(RelayError):
+    """A setting, a tenants file or a secret is wrong; the text says where and what would be right."""
+
+
+class EnvelopeFault(RelayError):
+    """A hec_event that Splunk would refuse or silently skip. ``faults`` lists what is wrong, without values."""
+
+    def __init__(self, faults: Sequence[str], /) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)
+
+
+class SpoolError(RelayError):
+    """The spool cannot be opened or used as it is; the text says why and what to do."""

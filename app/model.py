@@ -1,0 +1,155 @@
+"""The values that rooms hand to each other. Nothing here decides or does anything."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+Sender = Literal["integration", "service_hook", "legacy"]
+"""Which of Sentry's webhook systems a hook came through."""
+
+
+class Secret(NamedTuple):
+    """A resolved secret: the reference that named it, and its bytes. Shows only the reference."""
+
+    name: str
+    value: bytes
+
+    def __repr__(self) -> str:
+        """The reference alone, so that no log line or traceback can show the value."""
+        return f"Secret({self.name})"
+
+    def __str__(self) -> str:
+        """As ``repr``."""
+        return repr(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """A *verified* webhook. Only ``app.sentry.verify`` makes one out of a request; the spool gives it back.
+
+    The header values (``resource``, ``sent_at``, ``request_id``, ``idempotency_key``) are what the request
+    said, empty where it said nothing. Sentry signs the body only, so none of them is trusted.
+    """
+
+    delivery_id: str
+    """32 lower-case hex digits, derived, the same on every worker, replica and resend."""
+    tenant: str
+    """The tenant's name; empty while parked, that is: no tenant claims ``installation`` yet."""
+    installation: str = ""
+    """``installation.uuid`` of a hook that came through a shared integration, else empty."""
+    sender: Sender = "integration"
+    resource: str = ""
+    """``Sentry-Hook-Resource`` as sent."""
+    sent_at: str = ""
+    """``Sentry-Hook-Timestamp`` as sent: Unix seconds of the attempt, decimal text."""
+    request_id: str = ""
+    idempotency_key: str = ""
+    verified_with: str = ""
+    """The reference of the secret that verified the body, such as ``env:ACME_SENTRY_SECRET``."""
+    received_at: float = 0.0
+    """Unix seconds."""
+    dedup_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    """16-byte digests; a hook that shares one with a stored hook is the same hook. Not stored with it."""
+    payload: bytes = field(repr=False)
+    """The body bytes as signed."""
+
+
+class Stream(NamedTuple):
+    """All deliveries of one tenant to one of its destinations."""
+
+    tenant: str
+    destination: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One hook on its way to one destination, claimed from the spool under a lease."""
+
+    seq: int
+    """The spool's own number: unique, grows with the order of accepting."""
+    lease: str
+    """The claim it belongs to. A settle, release or bury under another lease changes nothing."""
+    stream: Stream
+    hook: Hook
+    attempts: int
+    """How often it was posted to Splunk before this claim."""
+    ambiguous: int
+    """How many of those attempts may have reached Splunk although no success was seen."""
+
+
+class Cause(StrEnum):
+    """Why a delivery is a dead letter. A closed set: it is a metric label and an operator's word."""
+
+    REJECTED = "rejected"
+    """Splunk refused this very hec_event (codes 5, 6, 12, 13, 15), whatever became of its neighbours."""
+    OVERSIZE = "oversize"
+    """The hec_event alone is more than the destination takes (413, or code 6 for its size)."""
+    UNTRANSFORMABLE = "untransformable"
+    """The relay could not turn it into a hec_event: a bug of ours, kept for the next version."""
+    EXPIRED = "expired"
+    """It waited longer than the waiting age limit."""
+    UNCLAIMED = "unclaimed"
+    """It was parked and no tenant claimed its installation before the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Burial:
+    """A delivery that goes to the dead letters, and why. ``detail`` is in words and holds no secret."""
+
+    delivery: Delivery
+    cause: Cause
+    detail: str
+    attempted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A dead letter as an operator sees it."""
+
+    delivery_id: str
+    stream: Stream
+    cause: Cause
+    detail: str
+    attempts: int
+    received_at: float
+    buried_at: float
+
+
+class Accepted(NamedTuple):
+    """The spool's answer to a hook: its id, and whether it was new (False: a repeat, stored before)."""
+
+    delivery_id: str
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCount:
+    """The books of one stream. ``accepted = delivered + filtered + discarded + adopted + waiting + dead``.
+
+    ``accepted`` up to ``adopted`` only ever grow and survive restarts; ``waiting`` and ``dead`` are counted
+    from the rows themselves, so that the equation is a check and not a definition.
+    """
+
+    stream: Stream
+    accepted: int
+    delivered: int
+    filtered: int
+    discarded: int
+    adopted: int
+    """Parked deliveries that a tenant has claimed since (they count as accepted there once more)."""
+    waiting: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolStats:
+    """One consistent look at the spool."""
+
+    streams: Sequence[StreamCount]
+    waiting_bytes: int
+    """Payload bytes of hooks that have a waiting or dead delivery."""
+    hooks: int
+    """Hooks stored (waiting or dead)."""
+    oldest_waiting_at: float | None
+    """``received_at`` of the oldest waiting delivery."""

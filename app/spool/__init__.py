@@ -1,0 +1,1 @@
+"""The only durable state: where what was accepted waits until Splunk has it."""

@@ -1,0 +1,149 @@
+"""Storing a group of hooks: dedup check, insert and books in the writer's one transaction."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple, TypeVar
+
+import orjson
+
+from app.errors import NotStored
+from app.model import Accepted, Hook
+from app.spool.leases import key
+from app.spool.queries import Queries
+
+_T = TypeVar("_T")
+
+WAITING, PARKED, DEAD = range(3)
+DESTINATIONS_MAX = 64
+"""A delivery's seq is its hook's seq times this, plus the number of its destination."""
+
+
+class Wanted(NamedTuple):
+    """A hook to store, with the destinations it has to reach."""
+
+    hook: Hook
+    destinations: Sequence[str]
+
+
+class HookStore:
+    """The bulk store of ``GroupCommit``: knows how full the spool is and the next hook's seq."""
+
+    def __init__(
+        self, queries: Queries, *, clock: Callable[[], float], hooks_max: int, bytes_max: int, seq: int
+    ) -> None:
+        self._queries = queries
+        self._clock = clock
+        self._hooks_max = hooks_max
+        self._bytes_max = bytes_max
+        self._seq = self._next_seq = seq
+
+    def committed(self) -> None:
+        """The seqs given out last are taken."""
+        self._seq = self._next_seq
+
+    def rolled_back(self) -> None:
+        """The seqs given out last are free."""
+        self._next_seq = self._seq
+
+    def __call__(self, connection: sqlite3.Connection, items: Sequence[Wanted], /) -> Sequence[Accepted | NotStored]:
+        """Store the new ones among ``items``; repeats get the first one's id, too much is refused."""
+        known = self._known(connection, items)
+        hooks, stored_bytes = connection.execute(self._queries["fill"]).fetchone()
+        free_hooks, free_bytes = self._hooks_max - hooks, self._bytes_max - stored_bytes
+        answers: list[Accepted | NotStored] = []
+        fresh: list[Wanted] = []
+        for wanted in items:
+            hook = wanted.hook
+            repeat = next((known[each] for each in hook.dedup_keys if each in known), None)
+            size = len(hook.payload)
+            if repeat is not None:
+                answers.append(Accepted(repeat, fresh=False))
+            elif free_hooks < 1 or free_bytes < size:
+                answers.append(NotStored("spool_full", hooks_max=self._hooks_max, bytes_max=self._bytes_max))
+            else:
+                free_hooks, free_bytes = free_hooks - 1, free_bytes - size
+                known.update(dict.fromkeys(hook.dedup_keys, hook.delivery_id))
+                fresh.append(wanted)
+                answers.append(Accepted(hook.delivery_id, fresh=True))
+        if fresh:
+            self._insert(connection, fresh)
+        return answers
+
+    def _known(self, connection: sqlite3.Connection, items: Sequence[Wanted]) -> dict[bytes, str]:
+        keys = list(chain.from_iterable(wanted.hook.dedup_keys for wanted in items))
+        return {
+            found: delivery_id
+            for part in _powers(keys)
+            for found, delivery_id in connection.execute(self._queries.rows("find_seen", len(part)), part)
+        }
+
+    def _insert(self, connection: sqlite3.Connection, fresh: Sequence[Wanted]) -> None:
+        now = self._clock()
+        hooks: list[tuple[object, ...]] = []
+        deliveries: list[tuple[object, ...]] = []
+        seen: list[tuple[object, ...]] = []
+        accepted: Counter[str] = Counter()
+        size = 0
+        for hook, destinations in fresh:
+            self._next_seq += 1
+            seq, length = self._next_seq, len(hook.payload)
+            size += length
+            hooks.append(
+                (
+                    seq,
+                    hook.delivery_id,
+                    hook.tenant,
+                    hook.installation,
+                    hook.received_at,
+                    length,
+                    about(hook),
+                    hook.payload,
+                )
+            )
+            for number, destination in enumerate(destinations):
+                stream = key(hook.tenant, destination)
+                accepted[stream] += 1
+                state = WAITING if hook.tenant else PARKED
+                row = (
+                    seq * DESTINATIONS_MAX + number,
+                    state,
+                    stream,
+                    now,
+                    hook.received_at,
+                    length,
+                    hook.delivery_id,
+                )
+                deliveries.append(row)
+            seen.extend((each, hook.delivery_id, now) for each in hook.dedup_keys)
+        for name, rows in (
+            ("insert_hooks", hooks),
+            ("insert_deliveries", deliveries),
+            ("insert_seen", seen),
+            ("book_accepted", list(accepted.items())),
+        ):
+            execute_rows(connection, self._queries, name, rows)
+        connection.execute(self._queries["add_fill"], (len(fresh), size))
+
+
+def about(hook: Hook) -> str:
+    """The fields of a hook that have no column of their own, as JSON."""
+    return orjson.dumps(
+        (hook.sender, hook.resource, hook.sent_at, hook.request_id, hook.idempotency_key, hook.verified_with)
+    ).decode()
+
+
+def execute_rows(connection: sqlite3.Connection, queries: Queries, name: str, rows: Sequence[Sequence[object]]) -> None:
+    """Run the ``(rows)`` statement ``name`` over all rows."""
+    for part in _powers(rows):
+        connection.execute(queries.rows(name, len(part)), list(chain.from_iterable(part)))
+
+
+def _powers(rows: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Cut into pieces of 64, 32, ... 1: seven statement texts a table serve every length."""
+    start, left = 0, len(rows)
+    for width in (64, 32, 16, 8, 4, 2, 1):
+        while left >= width:
+            yield rows[start : start + width]
+            start, left = start + width, left - width

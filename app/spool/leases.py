@@ -1,0 +1,74 @@
+"""Who holds which delivery until when, for an engine with a single owner.
+
+Kept in memory: the process that dies takes its leases with it, which is what a restart wants, and a claim
+costs the disk nothing.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from app.model import Delivery
+
+
+class Held(NamedTuple):
+    """One leased delivery."""
+
+    lease: str
+    until: float
+
+
+class Leases:
+    """``seq`` to its lease. Every time is the caller's clock."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, Held] = {}
+
+    def take(self, seqs: Iterable[int], lease: str, until: float) -> None:
+        """Hand these out; they must be free."""
+        self._held.update((seq, Held(lease, until)) for seq in seqs)
+
+    def held(self, now: float) -> list[int]:
+        """Those that nobody else may have now. Forgets what ran out."""
+        for seq in [seq for seq, held in self._held.items() if held.until <= now]:
+            del self._held[seq]
+        return list(self._held)
+
+    def ours(self, deliveries: Sequence[Delivery], now: float) -> list[Delivery]:
+        """Those of them whose lease is still in force."""
+        return [
+            each
+            for each in deliveries
+            if (held := self._held.get(each.seq)) and held.lease == each.lease and held.until > now
+        ]
+
+    def extend(self, deliveries: Sequence[Delivery], until: float) -> None:
+        """Let these run until then."""
+        for each in deliveries:
+            self._held[each.seq] = Held(each.lease, until)
+
+    def pin(self, deliveries: Sequence[Delivery]) -> dict[int, Held]:
+        """Keep these from running out while a change to them is being written; the leases as they were."""
+        before = {each.seq: self._held[each.seq] for each in deliveries}
+        self.extend(deliveries, math.inf)
+        return before
+
+    def unpin(self, before: dict[int, Held]) -> None:
+        """The change was not written: the leases are as they were."""
+        self._held.update(before)
+
+    def drop(self, deliveries: Sequence[Delivery]) -> None:
+        """They are free again, or gone."""
+        for each in deliveries:
+            self._held.pop(each.seq, None)
+
+
+def per_stream(deliveries: Iterable[Delivery]) -> dict[str, int]:
+    """How many of them each stream has, by the stream's key."""
+    return Counter(key(each.stream.tenant, each.stream.destination) for each in deliveries)
+
+
+def key(tenant: str, destination: str) -> str:
+    """A stream as one text. Names hold no slash."""
+    return f"{tenant}/{destination}"

@@ -1,0 +1,37 @@
+"""Named SQL statements out of a ``.sql`` file, so that SQL is read, checked and highlighted as SQL."""
+
+import re
+from importlib.resources import files
+
+_NAME = re.compile(r"^-- name: (\w+)( \(rows\))?$", re.MULTILINE)
+_ROW = re.compile(r"\((?:\?(?:, )?)+\)")
+
+
+class Queries:
+    """The statements of one file by name.
+
+    A statement marked ``(rows)`` holds one row of placeholders, as ``VALUES (?, ?)``; ``rows`` repeats it.
+    """
+
+    def __init__(self, file: str) -> None:
+        parts = _NAME.split(self.text(file))[1:]
+        self._one = {name: body.strip().rstrip(";") for name, _, body in zip(*[iter(parts)] * 3, strict=True)}
+        self._many: dict[tuple[str, int], str] = {}
+
+    @staticmethod
+    def text(file: str) -> str:
+        """A whole ``.sql`` file of this package."""
+        text: str = files("app.spool").joinpath(file).read_bytes().decode()
+        return text
+
+    def __getitem__(self, name: str) -> str:
+        """The statement as written."""
+        return self._one[name]
+
+    def rows(self, name: str, count: int) -> str:
+        """The statement with its row of placeholders repeated ``count`` times."""
+        found = self._many.get((name, count))
+        if found is None:
+            found = _ROW.sub(lambda row: ", ".join([row[0]] * count), self._one[name])
+            self._many[name, count] = found
+        return found

@@ -1,0 +1,146 @@
+-- The statements of app/spool/sqlite.py, by name. Where a name says so in its comment, the one row of
+-- placeholders is repeated for as many rows as there are: one statement a table and batch keeps the number of
+-- times the writer has to ask for the interpreter's lock small.
+
+-- name: find_seen (rows)
+SELECT dedup_key, delivery_id FROM seen WHERE dedup_key IN (VALUES (?));
+
+-- name: insert_hooks (rows)
+INSERT INTO hooks (seq, delivery_id, tenant, installation, received_at, bytes, about, payload)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_deliveries (rows)
+INSERT INTO deliveries (seq, state, stream, due_at, received_at, bytes, delivery_id) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_seen (rows)
+INSERT OR IGNORE INTO seen (dedup_key, delivery_id, at) VALUES (?, ?, ?);
+
+-- name: book_accepted (rows)
+INSERT INTO ledger (stream, accepted) VALUES (?, ?)
+ON CONFLICT (stream) DO UPDATE SET accepted = accepted + excluded.accepted;
+
+-- name: book_delivered (rows)
+INSERT INTO ledger (stream, delivered) VALUES (?, ?)
+ON CONFLICT (stream) DO UPDATE SET delivered = delivered + excluded.delivered;
+
+-- name: book_filtered (rows)
+INSERT INTO ledger (stream, filtered) VALUES (?, ?)
+ON CONFLICT (stream) DO UPDATE SET filtered = filtered + excluded.filtered;
+
+-- name: book_discarded (rows)
+INSERT INTO ledger (stream, discarded) VALUES (?, ?)
+ON CONFLICT (stream) DO UPDATE SET discarded = discarded + excluded.discarded;
+
+-- name: book_adopted (rows)
+INSERT INTO ledger (stream, adopted) VALUES (?, ?)
+ON CONFLICT (stream) DO UPDATE SET adopted = adopted + excluded.adopted;
+
+-- name: fill
+SELECT hooks, bytes FROM fill;
+
+-- name: add_fill
+UPDATE fill SET hooks = hooks + ?, bytes = bytes + ?;
+
+-- name: last_seq
+SELECT max((SELECT coalesce(max(seq), 0) FROM hooks), (SELECT coalesce(max(seq), 0) >> 6 FROM deliveries));
+
+-- name: candidates
+-- Due deliveries of every stream after :after, at most :per_stream of each, as one JSON text. The streams are
+-- found by skipping through the index, which costs a look-up a stream however long the backlogs are.
+WITH RECURSIVE
+    leased(seq) AS (SELECT value FROM json_each(:leased)),
+    stream(name) AS (
+        SELECT min(stream) FROM deliveries WHERE state = 0 AND stream > :after
+        UNION ALL
+        SELECT (SELECT min(d.stream) FROM deliveries d WHERE d.state = 0 AND d.stream > stream.name)
+        FROM stream WHERE stream.name IS NOT NULL
+    )
+SELECT json_group_array(json_array(seq, bytes, stream)) FROM (
+    SELECT d.seq, d.bytes, d.stream
+    FROM stream CROSS JOIN deliveries d ON d.seq IN (
+        SELECT due.seq FROM deliveries due
+        WHERE due.state = 0 AND due.stream = stream.name AND due.due_at <= :now
+          AND due.seq NOT IN (SELECT seq FROM leased)
+        ORDER BY due.due_at, due.seq LIMIT :per_stream
+    )
+    WHERE stream.name IS NOT NULL AND stream.name NOT IN (SELECT value FROM json_each(:busy))
+    LIMIT :most
+);
+
+-- name: load
+SELECT d.seq, d.stream, d.attempts, d.ambiguous,
+       h.delivery_id, h.tenant, h.installation, h.received_at, h.about, h.payload
+FROM json_each(?) picked JOIN deliveries d ON d.seq = picked.value JOIN hooks h ON h.seq = d.seq >> 6;
+
+-- name: delete_deliveries
+DELETE FROM deliveries WHERE seq IN (SELECT value FROM json_each(?));
+
+-- name: left_over
+-- Of these hooks, those with no delivery left: count and bytes.
+SELECT count(*), coalesce(sum(bytes), 0), json_group_array(seq) FROM hooks
+WHERE seq IN (SELECT value FROM json_each(?))
+  AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.seq >= hooks.seq << 6 AND d.seq < (hooks.seq + 1) << 6);
+
+-- name: delete_hooks
+DELETE FROM hooks WHERE seq IN (SELECT value FROM json_each(?));
+
+-- name: release
+UPDATE deliveries
+SET due_at = :due_at, attempts = attempts + :attempted, ambiguous = ambiguous + :ambiguous, fault = :fault
+WHERE seq IN (SELECT value FROM json_each(:seqs));
+
+-- name: bury
+UPDATE deliveries
+SET state = 2, cause = :cause, fault = :detail, buried_at = :now, attempts = attempts + :attempted
+WHERE seq = :seq AND state = 0;
+
+-- name: parked
+SELECT DISTINCT installation FROM hooks WHERE tenant = '';
+
+-- name: find_parked
+-- Dead letters keep their hook's empty tenant: only what is still parked can be adopted.
+SELECT h.seq, h.delivery_id, h.received_at, h.bytes FROM hooks h JOIN deliveries d ON d.seq = h.seq << 6
+WHERE h.tenant = '' AND h.installation = ? AND d.state = 1 ORDER BY h.seq LIMIT 500;
+
+-- name: adopt_hooks
+UPDATE hooks SET tenant = ? WHERE seq IN (SELECT value FROM json_each(?));
+
+-- name: find_expired
+SELECT seq, state FROM deliveries
+WHERE state < 2 AND received_at < :before AND seq NOT IN (SELECT value FROM json_each(:leased))
+ORDER BY seq LIMIT :most;
+
+-- name: expire
+UPDATE deliveries
+SET buried_at = :now, state = 2, cause = CASE state WHEN 1 THEN :unclaimed ELSE :expired END,
+    fault = CASE fault WHEN '' THEN :detail ELSE :detail || '; last fault: ' || fault END
+WHERE seq IN (SELECT value FROM json_each(:seqs));
+
+-- name: forget_seen
+-- Looks at the oldest rows only.
+DELETE FROM seen WHERE seq IN (
+    SELECT seq FROM (SELECT seq, at FROM seen ORDER BY seq LIMIT :most) WHERE at < :before
+);
+
+-- name: dead_letters
+SELECT delivery_id, stream, cause, fault, attempts, received_at, buried_at FROM deliveries
+WHERE state = 2 AND (:prefix IS NULL OR substr(stream, 1, length(:prefix)) = :prefix)
+ORDER BY buried_at DESC, seq DESC LIMIT :most;
+
+-- name: find_dead
+SELECT seq, stream FROM deliveries WHERE state = 2 AND delivery_id IN (SELECT value FROM json_each(?));
+
+-- name: redeliver
+-- A dead letter that was parked is parked again: without a tenant there is nowhere to deliver it.
+UPDATE deliveries
+SET state = CASE stream WHEN '/' THEN 1 ELSE 0 END, due_at = :now, cause = NULL, buried_at = NULL
+WHERE state = 2 AND seq IN (SELECT value FROM json_each(:seqs));
+
+-- name: ledger
+SELECT stream, accepted, delivered, filtered, discarded, adopted FROM ledger;
+
+-- name: count_states
+SELECT stream, sum(state < 2), sum(state = 2) FROM deliveries GROUP BY stream;
+
+-- name: oldest_waiting
+SELECT received_at FROM deliveries WHERE state = 0 ORDER BY seq LIMIT 1;

@@ -1,0 +1,285 @@
+"""Every knob once: its unit in the name, its bounds, its default, its sentence.
+
+A setting is the environment variable ``RELAY_`` + the field's name in capitals. Nothing else is read: no
+file, no command line. ``docs/settings.md`` shows the same as a table, and a test holds the two together.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self, get_args
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.errors import ConfigError
+
+PREFIX: Final = "RELAY_"
+FOR_TESTS: Final = "RELAY_TEST_"
+"""Variables that speak to the project's tests and not to the relay."""
+
+_SERVICE_LINK: Final = re.compile(r"RELAY_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))")
+_FROM_KUBERNETES: Final = (
+    "was set by Kubernetes for a Service called 'relay'; "
+    "set enableServiceLinks: false in the pod, or name the Service otherwise"
+)
+_SCHEME: Final = re.compile(r"[a-z0-9+.-]*(?=:)")
+
+
+def _spool_url(url: str) -> str:
+    """Refuse what no engine answers to. The message never holds the URL: it may hold a password."""
+    scheme = _SCHEME.match(url)
+    if scheme is not None and scheme[0].startswith("postgres"):
+        raise ValueError(
+            "names PostgreSQL, which this version has no engine for yet; use sqlite:///PATH and one process"
+        )
+    path = url.removeprefix("sqlite:///")
+    if path == url or not path or path.startswith(":memory:") or "?" in path or "#" in path:
+        raise ValueError("must be sqlite:///PATH: three slashes and a relative path, four and an absolute one")
+    return url
+
+
+def _lower(text: object) -> object:
+    return text.lower() if isinstance(text, str) else text
+
+
+class Settings(BaseSettings):
+    """What the relay was told by its environment. Immutable; ``load_settings`` makes it.
+
+    ``_s`` is seconds, ``_bytes`` bytes, and a plural noun counts that noun.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what ``load_settings`` was given: not the process's environment behind its back, and no files."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; the container sets 0.0.0.0.")
+    port: int = Field(8080, ge=0, le=65_535, description="TCP port to listen on; 0 lets the system choose one.")
+    tenants_file: Path = Field(
+        Path("tenants.yaml"), description="The tenants file: who may send, and which Splunk it goes to."
+    )
+    spool_url: Annotated[str, AfterValidator(_spool_url)] = Field(
+        "sqlite:///./var/spool.db",
+        repr=False,
+        description="Where accepted hooks are kept until delivered: `sqlite:///PATH` on a local disk.",
+    )
+    log_format: Annotated[Literal["json", "console"], BeforeValidator(_lower)] = Field(
+        "json", description="One JSON object a line, or colours for a person at a terminal."
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        "info", description="The least severe log line that is written."
+    )
+
+    body_bytes_max: int = Field(
+        10_000_000,
+        ge=1_000,
+        le=100_000_000,
+        description="Largest body that is accepted; a larger one gets a 413.",
+    )
+    body_deadline_s: float = Field(
+        10, ge=0.1, le=300, description="Time a body may take to arrive (Sentry itself gives up after 5 s)."
+    )
+    connections_max: int = Field(1_000, ge=1, le=100_000, description="Connections served at the same time.")
+    accept_queue_hooks_max: int = Field(
+        2_000,
+        ge=1,
+        le=1_000_000,
+        description="Hooks that may wait for the disk at once; more get `not_stored`.",
+    )
+
+    spool_bytes_max: int = Field(
+        10 * 1024**3, ge=1_000_000, le=10 * 1024**4, description="Payload bytes the spool may hold."
+    )
+    spool_hooks_max: int = Field(2_000_000, ge=1, le=1_000_000_000, description="Hooks the spool may hold.")
+    dedup_window_s: float = Field(
+        86_400,
+        ge=1,
+        le=30 * 86_400,
+        description="How long a hook is remembered, so that its repeat is stored once.",
+    )
+    waiting_age_max_s: float = Field(
+        7 * 86_400, ge=1, le=365 * 86_400, description="A delivery that waits longer becomes a dead letter."
+    )
+    lease_s: float = Field(
+        120,
+        ge=1,
+        le=3_600,
+        description="How long a claimed delivery is withheld from others, unless renewed.",
+    )
+    poll_interval_s: float = Field(
+        0.5,
+        ge=0.01,
+        le=60,
+        description="How often the spool is asked for due deliveries when nothing hints at any.",
+    )
+    drain_delay_s: float = Field(
+        2,
+        ge=0,
+        le=300,
+        description="After SIGTERM, time in which readiness is off and hooks are still accepted, "
+        "until nobody sends any more.",
+    )
+    drain_deadline_s: float = Field(
+        20,
+        ge=0,
+        le=600,
+        description="After SIGTERM, time for what is under way; the rest stays in the spool.",
+    )
+
+    batch_bytes_max: int = Field(
+        1_000_000,
+        ge=1_000,
+        le=1_000_000,
+        description="Bytes of one request to Splunk before gzip; Splunk Cloud advises 1 MB at most.",
+    )
+    batch_hec_events_max: int = Field(500, ge=1, le=5_000, description="hec_events of one request to Splunk.")
+    event_bytes_max: int = Field(
+        500_000,
+        ge=1_000,
+        le=1_000_000,
+        description="Bytes of one hec_event; a larger one is trimmed from the back.",
+    )
+    linger_s: float = Field(0.2, ge=0, le=1, description="How long a batch that is not full waits for company.")
+    gzip_level: int = Field(1, ge=0, le=9, description="How hard batches are compressed; 0 is not at all.")
+    concurrency_max: int = Field(8, ge=1, le=64, description="Requests under way to one destination.")
+    in_flight_bytes_max: int = Field(
+        64_000_000,
+        ge=1_000_000,
+        le=10_000_000_000,
+        description="Payload bytes claimed at once, over all lanes.",
+    )
+
+    retry_base_s: float = Field(1, ge=0.01, le=60, description="The first retry comes within this time (full jitter).")
+    retry_max_s: float = Field(60, ge=0.01, le=3_600, description="No retry is put off for longer, doubling up to it.")
+    retry_after_max_s: float = Field(
+        300, ge=0, le=3_600, description="The longest `Retry-After` of a Splunk that is obeyed in full."
+    )
+    pause_probe_max_s: float = Field(
+        60, ge=0.01, le=3_600, description="Longest time between two probes of a paused lane."
+    )
+
+    hec_connect_timeout_s: float = Field(5, ge=0.1, le=60, description="Time to connect to Splunk, TLS included.")
+    hec_timeout_s: float = Field(30, ge=0.1, le=600, description="Time for one whole request to Splunk.")
+    hec_keepalive_s: float = Field(
+        8,
+        ge=0,
+        le=11,
+        description="Idle connections are closed after this; a busy Splunk closes them after 12 s.",
+    )
+    hec_connection_age_max_s: float = Field(
+        180, ge=1, le=3_600, description="Connections are renewed after this, to follow balancers and DNS."
+    )
+
+    tenants_poll_s: float = Field(
+        1,
+        ge=0.05,
+        le=60,
+        description="How often the tenants file and the secret files are looked at for a change.",
+    )
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        """Refuse settings that are each within bounds and contradict each other."""
+        if self.event_bytes_max > self.batch_bytes_max:
+            raise ValueError("RELAY_EVENT_BYTES_MAX must not be more than RELAY_BATCH_BYTES_MAX")
+        if self.retry_base_s > self.retry_max_s:
+            raise ValueError("RELAY_RETRY_BASE_S must not be more than RELAY_RETRY_MAX_S")
+        if self.lease_s <= self.hec_connect_timeout_s + self.hec_timeout_s + self.linger_s:
+            raise ValueError(
+                "RELAY_LEASE_S must be more than RELAY_HEC_CONNECT_TIMEOUT_S, RELAY_HEC_TIMEOUT_S and "
+                "RELAY_LINGER_S together, or a delivery is claimed again during its first attempt"
+            )
+        return self
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Read every ``RELAY_`` variable of ``environ``; an empty one counts as not set.
+
+    Raises:
+        ConfigError: one plain line per variable that is unknown, wrong or contradicts another. The value of
+            ``RELAY_SPOOL_URL`` is never in it.
+    """
+    ours = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text != ""}
+    ours = {name: text for name, text in ours.items() if not name.startswith(FOR_TESTS)}
+    known = {PREFIX + field.upper(): field for field in Settings.model_fields}
+    faults = [_unknown(name, list(known)) for name in sorted(ours) if name not in known]
+    try:
+        settings = Settings(**_Environ(ours)())
+    except ValidationError as error:
+        faults += [_wrong(each) for each in error.errors(include_url=False)]
+        settings = None
+    if settings is None or faults:
+        raise ConfigError("\n".join(faults)) from None
+    return settings
+
+
+class _Environ(EnvSettingsSource):
+    """The library's reading of environment variables, out of a given mapping."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): text for name, text in self._environ.items()}
+
+
+def bounds(field: str) -> str:
+    """What a setting may be, in words: ``1 to 64``, ``json or console``; empty where any text will do."""
+    about = Settings.model_fields[field]
+    least = next((each.ge for each in about.metadata if hasattr(each, "ge")), None)
+    most = next((each.le for each in about.metadata if hasattr(each, "le")), None)
+    if least is not None and most is not None:
+        return f"{least:,} to {most:,}".replace(",", "_")
+    return " or ".join(map(str, get_args(about.annotation)))
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    """One line about a variable that no setting has."""
+    if _SERVICE_LINK.match(name):
+        return f"{name} {_FROM_KUBERNETES}"
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"{name} is not a setting" + (f"; the nearest one is {near[0]}" if near else "; see docs/settings.md")
+
+
+def _wrong(fault: ErrorDetails) -> str:
+    """One line about a variable whose value will not do."""
+    if not fault["loc"]:
+        return str(fault["ctx"]["error"])
+    field = str(fault["loc"][0])
+    name = PREFIX + field.upper()
+    if fault["type"] == "value_error":
+        return f"{name} {fault['ctx']['error']}"
+    given = str(fault["input"])
+    if field == "port" and given.startswith("tcp://"):
+        return f"{name} {_FROM_KUBERNETES}"
+    annotation = Settings.model_fields[field].annotation
+    kind = "a whole number, " if annotation is int else "a number, " if annotation is float else ""
+    shown = given if len(given) <= 40 else given[:40] + "…"  # noqa: PLR2004 — a line stays a line
+    return f"{name} is {shown!r}; it must be {kind}{bounds(field)}"

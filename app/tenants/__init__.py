@@ -1,0 +1,1 @@
+"""Who may send, where it goes, and with which secrets."""

@@ -1,0 +1,85 @@
+"""Tenants as the rest of the relay sees them: validated, resolved, immutable."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from app.model import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The ``when`` of a route: every key must match, any value of a key will do (globs allowed)."""
+
+    conditions: Mapping[str, tuple[str, ...]]
+    """Key (``resource``, ``action``, ``project``, ``environment``, ``level``, ``rule``) to wanted values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What happens to a hook that matches. ``None`` leaves the destination's default in force."""
+
+    when: Match
+    index: str | None = None
+    sourcetype: str | None = None
+    hec_source: str | None = None
+    drop: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """How a destination's certificate is checked. Verified by default."""
+
+    verify: bool = True
+    ca_file: str | None = None
+    server_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """A Splunk HEC address with its hec_token and defaults."""
+
+    tenant: str
+    name: str
+    url: str
+    """Normalised: scheme, host, port and any prefix path; without ``/services/collector`` and trailing slash."""
+    hec_token: Secret | None
+    """``None``: the reference cannot be resolved right now; the lane pauses until it can."""
+    hec_token_ref: str
+    index: str | None = None
+    sourcetype: str | None = None
+    hec_source: str | None = None
+    host: str | None = None
+    routes: tuple[Route, ...] = ()
+    tls: Tls = field(default_factory=Tls)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """One tenant of the file, its secrets resolved."""
+
+    name: str
+    client_secrets: tuple[Secret, ...] = ()
+    installations: frozenset[str] = frozenset()
+    legacy_keys: tuple[Secret, ...] = ()
+    destinations: tuple[Destination, ...] = ()
+    destination_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One good reading of the tenants file. Replaced as a whole, never changed."""
+
+    tenants: Mapping[str, Tenant]
+    by_installation: Mapping[str, Tenant]
+    shared_secrets: tuple[Secret, ...] = ()
+    unresolved: Sequence[str] = ()
+    """What could not be resolved, in words: reference, where it is used, why. Holds no value."""
+    warnings: Sequence[str] = ()
+    """What is allowed and yet worth a word, such as a plain http URL: tenant, destination, why."""
+
+    def destination(self, tenant: str, name: str) -> Destination | None:
+        """The destination of that name, or ``None`` if the file has it no more."""
+        found = self.tenants.get(tenant)
+        if found is None:
+            return None
+        return next((each for each in found.destinations if each.name == name), None)

@@ -1,0 +1,145 @@
+"""What a single value of the tenants file may be. Pure; a ``ValueError`` says what would be right.
+
+No message repeats the value: a URL may hold a password, and what should be a reference may be the secret itself.
+"""
+
+import ipaddress
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f\x7f]+")
+_INDEX: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,254}")
+_SOURCETYPE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,254}")
+_HOST_NAME: Final = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
+_UUID: Final = re.compile(r"([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})")
+_URL_CHARACTERS: Final = re.compile(r"[A-Za-z0-9._~:/\[\]%-]+")
+_COLLECTOR: Final = re.compile(r"/services/collector(/.*)?\Z")
+_LEGACY_KEY: Final = re.compile(rb"[A-Za-z0-9._~-]{16,200}")
+_HEC_TOKEN: Final = re.compile(rb"[\x21-\x7e]{1,1000}")
+_PORT_MAX: Final = 65_535
+_TEXT_MAX: Final = 255
+
+
+def name(text: str) -> str:
+    """A tenant or destination: it stands in URL paths and is a metric's label."""
+    if not _NAME.fullmatch(text):
+        raise ValueError("must be 1 to 63 of a-z, 0-9, _ and -, and begin with a letter or digit")
+    return text
+
+
+def reference(text: str) -> str:
+    """A secret's reference. A literal is refused, and not repeated."""
+    if not _REFERENCE.fullmatch(text):
+        raise ValueError(
+            "must be a reference, env:NAME or file:PATH; a secret itself does not belong in this file "
+            "(what stands here is not repeated, it may be one)"
+        )
+    return text
+
+
+def index(text: str) -> str:
+    """A Splunk index, by the rules of Splunk's docs for user-defined ones ("Create custom indexes")."""
+    if not _INDEX.fullmatch(text) or "kvstore" in text:
+        raise ValueError(
+            "must be the name of a Splunk index: a-z, 0-9, _ and -, "
+            "beginning with a letter or digit, without the word kvstore"
+        )
+    return text
+
+
+def sourcetype(text: str) -> str:
+    """A sourcetype without the characters that AppInspect warns of, and without Splunk's separator ``::``."""
+    if not _SOURCETYPE.fullmatch(text) or "::" in text:
+        raise ValueError("must be letters, digits, _ . : and -, such as sentry:issue, without two colons together")
+    return text
+
+
+def text_line(text: str) -> str:
+    """Free text in one line, such as Splunk's ``host``."""
+    if not text or len(text) > _TEXT_MAX or not text.isprintable() or text != text.strip():
+        raise ValueError(f"must be 1 to {_TEXT_MAX} printable characters without space around them")
+    return text
+
+
+def installation(text: str) -> str:
+    """``installation.uuid`` of Sentry, as lower-case text with hyphens."""
+    found = _UUID.fullmatch(text.lower())
+    if found is None:
+        raise ValueError("must be a UUID such as 7a485448-a9e2-4c85-8a3c-4f44175783c9 (installation.uuid)")
+    return "-".join(found.groups())
+
+
+def server_name(text: str) -> str:
+    """The name that a certificate is checked against instead of the URL's host."""
+    if not _HOST_NAME.fullmatch(text):
+        raise ValueError("must be a host name as it stands in the certificate, such as SplunkServerDefaultCert")
+    return text
+
+
+def hec_url(text: str) -> str:
+    """The base URL of HEC: scheme, host, port, any prefix path; ``/services/collector…`` and ``/`` taken off.
+
+    Query, fragment and user-info are refused: a ``token`` in the query wins over the header even where Splunk
+    does not allow it (``inputs.conf.spec``, ``allowQueryStringAuth``), and all of it would end in logs.
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme.lower() not in {"http", "https"}:
+        raise ValueError("must begin with https:// (or http:// where HEC has TLS turned off)")
+    if "@" in rest:
+        raise ValueError("must not hold a user or password; the hec_token goes into hec_token")
+    if "?" in rest or "#" in rest:
+        raise ValueError("must not have a query (?) or fragment (#); the hec_token goes into hec_token")
+    if not _URL_CHARACTERS.fullmatch(rest) or "%" in rest.partition("/")[0]:
+        raise ValueError("has characters that a URL cannot have; write https://HOST:PORT")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"has a port that is not 1 to {_PORT_MAX}, or brackets without an IPv6 address") from None
+    if port == 0 or not _host(parts.hostname or ""):
+        raise ValueError("names no host that can be asked; write https://HOST:PORT")
+    path = _COLLECTOR.sub("", parts.path).rstrip("/")
+    return f"{scheme.lower()}://{parts.netloc.lower().removesuffix(':')}{path}"
+
+
+def _host(text: str) -> bool:
+    """Whether this is a host name or an address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return ":" not in text and _HOST_NAME.fullmatch(text) is not None
+    return True
+
+
+def client_secret(value: bytes) -> bytes:
+    """A client secret, used by Sentry as text. An empty one would let anybody sign."""
+    if not value.strip():
+        raise ValueError("is empty")
+    if b"\n" in value or b"\x00" in value:
+        raise ValueError("holds more than one line")
+    return value
+
+
+def legacy_key(value: bytes) -> bytes:
+    """A key that stands in the URL of an unsigned webhook and is all that guards it."""
+    if not _LEGACY_KEY.fullmatch(value):
+        raise ValueError("must be 16 to 200 of A-Z a-z 0-9 . _ ~ -, since it is part of a URL and hard to guess")
+    return value
+
+
+def hec_token(value: bytes) -> bytes:
+    """A hec_token: any printable ASCII (Splunk makes GUIDs but takes other text)."""
+    if not value:
+        raise ValueError("is empty")
+    if not _HEC_TOKEN.fullmatch(value):
+        raise ValueError("must be printable ASCII without whitespace, as a header's value is")
+    return value
+
+
+def certificates(value: bytes) -> bytes:
+    """A file of CA certificates."""
+    if b"-----BEGIN CERTIFICATE-----" not in value:
+        raise ValueError("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
+    return value

@@ -1,0 +1,1 @@
+"""What Sentry says: signature, headers, resources. Pure."""

@@ -1,0 +1,66 @@
+"""Reads the dates that Sentry writes, and writes them in the two ways that Splunk wants.
+
+Sentry spells one instant in several ways, by the path that made the payload: Python's ``isoformat``
+(``2026-06-29T19:51:40+00:00``, no fraction when it is zero), its JSON encoder (``...40.373000Z``), naive text in
+old payloads (UTC), and epoch seconds as a float (``timestamp``, ``received``).
+
+An instant is an ``int`` of microseconds since the epoch: exact, and no float format ever decides how it looks.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_SPELLING = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
+_EPOCH_TEXT = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_SECOND = 1_000_000
+_SECONDS_MAX = 253_402_300_800
+"""The year 10,000: neither Sentry nor Splunk has later ones."""
+
+
+def instant(value: object) -> int | None:
+    """Microseconds since the epoch, or ``None`` if the value is no date in any of Sentry's spellings."""
+    if isinstance(value, str):
+        return _from_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not 0 <= value < _SECONDS_MAX:
+        return None
+    return round(value * _SECOND)
+
+
+def epoch_text(when: int) -> str:
+    """Epoch seconds as fixed decimal text with at most six decimals: ``1782762700.373``.
+
+    Splunk 10 refuses scientific notation (code 15), so no number formatting is left to a library.
+    """
+    seconds, fraction = divmod(when, _SECOND)
+    return f"{seconds}.{fraction:06d}".rstrip("0").rstrip(".") if fraction else str(seconds)
+
+
+def iso_text(value: object) -> str | None:
+    """The one spelling in which dates leave: UTC, ``Z``, a fraction only where there is one."""
+    when = instant(value)
+    if when is None:
+        return None
+    moment = (_EPOCH + timedelta(microseconds=when)).replace(tzinfo=None)
+    return moment.isoformat() + "Z"
+
+
+def _from_text(value: str) -> int | None:
+    if len(value) > 40:  # noqa: PLR2004 - no date is that long, and patterns meet only short text
+        return None
+    if spelled := _EPOCH_TEXT.fullmatch(value):
+        whole = int(spelled[1])
+        return whole * _SECOND + int((spelled[2] or "").ljust(6, "0")[:6]) if whole < _SECONDS_MAX else None
+    if not _SPELLING.fullmatch(value):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        when = (moment - _EPOCH) // _MICROSECOND
+    except (ValueError, OverflowError):
+        return None
+    return when if when >= 0 else None

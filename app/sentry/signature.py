@@ -1,0 +1,177 @@
+"""Is it from Sentry? The only place where a request becomes a ``Hook``.
+
+Sentry signs the raw body with HMAC-SHA256, the key being the client secret as text, and sends the digest as 64
+lower-case hex digits. Timestamp, resource, request id and idempotency key are not signed (read in Sentry's
+``build_signature`` and its request serializer). Parsing and writing the JSON again gives other bytes: only what
+came over the wire is verified.
+"""
+
+import hmac
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from typing import NamedTuple
+
+import orjson
+
+from app.errors import BadSignature
+from app.model import Hook, Secret, Sender
+
+_INTEGRATION = b"sentry-hook-signature"
+_SERVICE_HOOK = b"x-servicehook-signature"
+_SIGNATURES = {_INTEGRATION: "signature", _SERVICE_HOOK: "service_hook_signature"}
+_NAMES = {
+    b"sentry-hook-resource": "resource",
+    b"sentry-hook-timestamp": "sent_at",
+    b"x-servicehook-timestamp": "sent_at",
+    b"request-id": "request_id",
+    b"idempotency-key": "idempotency_key",
+}
+HEADER_CHARS_MAX = 256
+"""Longer header values are cut: no real one comes near, and they are kept with every hook."""
+_UUID = re.compile(r"[0-9A-Za-z-]{1,64}")
+
+
+@dataclass(slots=True)
+class Headers:
+    """What a request says about itself. Empty where it says nothing; none of it is signed."""
+
+    signature: bytes = b""
+    service_hook_signature: bytes = b""
+    resource: str = ""
+    sent_at: str = ""
+    request_id: str = ""
+    idempotency_key: str = ""
+    signatures: int = 0
+    """How many signature headers came: more than one is nothing that Sentry sends."""
+
+
+def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
+    """Out of an ASGI scope's headers (names in lower case)."""
+    headers = Headers()
+    for name, value in raw:
+        if (field := _NAMES.get(name)) is not None:
+            setattr(headers, field, value[:HEADER_CHARS_MAX].decode("latin-1"))
+        elif (field := _SIGNATURES.get(name)) is not None:
+            headers.signatures += 1
+            setattr(headers, field, value)
+    return headers
+
+
+def verify(body: bytes, headers: Headers, secrets: Sequence[Secret], *, tenant: str, received_at: float) -> Hook:
+    """The hook, if any of the tenant's ``secrets`` signed these very bytes. ``received_at`` is Unix seconds.
+
+    Raises:
+        BadSignature: none did; ``reason`` says in a word what is missing or off.
+    """
+    proof = _prove(body, headers, secrets)
+    return _hook(body, headers, proof, scope=f"tenant/{tenant}", tenant=tenant, received_at=received_at)
+
+
+def verify_shared(
+    body: bytes,
+    headers: Headers,
+    secrets: Sequence[Secret],
+    *,
+    tenant_of: Callable[[str], str],
+    received_at: float,
+) -> Hook:
+    """The hook of an integration that many tenants share; ``tenant_of`` is asked for it.
+
+    The signed ``installation.uuid`` finds the tenant; for one that nobody claims ``tenant_of`` gives "".
+    The id is derived from the installation, so that it is the same before and after a tenant claims it.
+
+    Raises:
+        BadSignature: as ``verify``.
+    """
+    proof = _prove(body, headers, secrets)
+    installation = installation_of(body)
+    return _hook(
+        body,
+        headers,
+        proof,
+        scope=f"installation/{installation}",
+        tenant=tenant_of(installation),
+        received_at=received_at,
+        installation=installation,
+    )
+
+
+def recognise(body: bytes, headers: Headers, key: Secret, *, tenant: str, received_at: float) -> Hook:
+    """The hook of the unsigned legacy plugin, let in by the secret ``key`` of its URL."""
+    proof = _Proof("legacy", sha256(body).digest(), key.name)
+    return _hook(body, headers, proof, scope=f"tenant/{tenant}", tenant=tenant, received_at=received_at)
+
+
+def installation_of(body: bytes) -> str:
+    """``installation.uuid`` in lower case; empty where the body has none or cannot be read."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError):
+            return ""
+    found = document.get("installation") if isinstance(document, dict) else None
+    uuid = found.get("uuid") if isinstance(found, dict) else None
+    return uuid.lower() if isinstance(uuid, str) and _UUID.fullmatch(uuid) else ""
+
+
+class _Proof(NamedTuple):
+    """Who sent a body, what stands for that very body, and the name of the secret that says so."""
+
+    sender: Sender
+    signature: bytes
+    secret: str
+
+
+def _prove(body: bytes, headers: Headers, secrets: Sequence[Secret]) -> _Proof:
+    """Try every secret, each in constant time, so that a refusal's duration tells nothing about any of them."""
+    if headers.signatures != 1:
+        raise BadSignature("two_signatures" if headers.signatures else "missing_header")
+    sender: Sender = "integration" if headers.signature else "service_hook"
+    given = headers.signature or headers.service_hook_signature
+    found = ""
+    for secret in secrets:
+        digest = hmac.digest(secret.value, body, "sha256").hex().encode()
+        if hmac.compare_digest(digest, given):
+            found = found or secret.name
+    if not found:
+        raise BadSignature("no_secret_matches" if secrets else "no_secret_configured")
+    return _Proof(sender, given, found)
+
+
+def _hook(
+    body: bytes,
+    headers: Headers,
+    proof: _Proof,
+    *,
+    scope: str,
+    tenant: str,
+    received_at: float,
+    installation: str = "",
+) -> Hook:
+    """The id is the first dedup key: the sender's idempotency key where there is one, else the signature."""
+    keys = [_digest(scope, "signature", proof.signature)]
+    if headers.idempotency_key:
+        keys.insert(0, _digest(scope, "idempotency-key", headers.idempotency_key.encode("latin-1")))
+    return Hook(
+        delivery_id=keys[0].hex(),
+        tenant=tenant,
+        installation=installation,
+        sender=proof.sender,
+        resource=headers.resource,
+        sent_at=headers.sent_at,
+        request_id=headers.request_id,
+        idempotency_key=headers.idempotency_key,
+        verified_with=proof.secret,
+        received_at=received_at,
+        dedup_keys=tuple(keys),
+        payload=body,
+    )
+
+
+def _digest(scope: str, kind: str, value: bytes) -> bytes:
+    return blake2b(b"%b\0%b\0%b" % (scope.encode(), kind.encode(), value), digest_size=16).digest()

@@ -1,0 +1,58 @@
+"""Pull requests and changed files, in the shapes that Seer's payloads and activity alerts have for them.
+
+Diffs are source code: the summary names the files and counts the lines, and leaves the lines behind.
+"""
+
+from app.transform.values import Obj, first, items, number, obj, objects, present, text
+
+_COUNT_MAX = 20
+
+
+def pull_requests_of(value: object) -> list[dict[str, object]]:
+    """``[{provider, repo, number, url}]`` from ``pull_requests`` of either shape."""
+    found = (_pull_request(each) for each in objects(value)[:_COUNT_MAX])
+    return [each for each in found if each]
+
+
+def changes_of(holder: Obj) -> list[dict[str, object]]:
+    """``[{repo, path, type, added, removed, title, branch}]`` from ``code_changes`` or the older ``changes``."""
+    changes = [_old(each) for each in objects(holder.get("changes"))]
+    for repo, files in obj(holder.get("code_changes")).items():
+        changes += [_new(repo, each) for each in items(files)]
+    changes += [_old(each) for each in objects(holder.get("code_changes"))]
+    return [each for each in changes[:_COUNT_MAX] if each]
+
+
+def _pull_request(value: Obj) -> dict[str, object]:
+    inner = obj(value.get("pull_request"))
+    return present(
+        (
+            ("provider", text(value.get("provider"), 64)),
+            ("repo", text(value.get("repo_name"))),
+            ("number", number(inner.get("pr_number"))),
+            ("url", first(inner.get("pr_url"), value.get("url"), chars_max=500)),
+        )
+    )
+
+
+def _new(repo: str, value: object) -> dict[str, object]:
+    change = obj(value)
+    return present(
+        (
+            ("repo", text(repo)),
+            ("path", text(change.get("path"), 300)),
+            ("type", text(change.get("type"), 20)),
+            ("added", number(change.get("added"))),
+            ("removed", number(change.get("removed"))),
+        )
+    )
+
+
+def _old(change: Obj) -> dict[str, object]:
+    return present(
+        (
+            ("repo", text(change.get("repo_name"))),
+            ("title", text(change.get("title"), 300)),
+            ("branch", text(change.get("branch_name"))),
+        )
+    )

@@ -1,0 +1,123 @@
+"""Exceptions and their frames, from Sentry's normalised event and from its REST shape alike.
+
+Sentry writes frames oldest first and exceptions innermost first: the *last* exception is the one that was
+thrown last, the last frame where it was thrown. People look for exactly these, so here both come first.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from app.transform.values import Obj, first, items, obj, objects, present, text
+
+EXCEPTIONS_MAX = 10
+FRAMES_MAX = 20
+_QUALIFIED = (".java", ".kt", ".scala", ".groovy", ".clj")
+"""Files whose name says little without the class: the function is written with its module."""
+
+
+class Where(NamedTuple):
+    """The frame that matters, and whether it is the application's own."""
+
+    place: str
+    in_app: bool
+
+
+def exceptions(event: Obj) -> list[Obj]:
+    """The chain, outermost first."""
+    found = event.get("exception", event.get("sentry.interfaces.Exception"))
+    chain = objects(obj(found).get("values")) or objects(found)
+    return chain[::-1]
+
+
+def frames(holder: Obj) -> Sequence[object]:
+    """The frames of an exception, a thread or an event, newest first."""
+    stack = obj(holder.get("stacktrace")).get("frames")
+    return items(stack)[::-1]
+
+
+def place(frame: object) -> str | None:
+    """``file:line in function``, as far as the frame tells."""
+    this = obj(frame)
+    file = first(
+        this.get("filename"), this.get("abs_path"), this.get("absPath"), this.get("module"), this.get("package")
+    )
+    function = first(this.get("function"), this.get("raw_function"), this.get("rawFunction"))
+    line = first(this.get("lineno"), this.get("lineNo"), chars_max=12)
+    if file is None:
+        return function or first(this.get("instruction_addr"), this.get("instructionAddr"))
+    module = text(this.get("module"))
+    if function and module and file.endswith(_QUALIFIED):
+        function = f"{module}.{function}"
+    where = f"{file}:{line}" if line else file
+    return f"{where} in {function}" if function else where
+
+
+def in_app(frame: object) -> bool:
+    """Whether Sentry takes the frame for the application's own code."""
+    this = obj(frame)
+    return this.get("in_app", this.get("inApp")) is True
+
+
+def where(event: Obj) -> Where | None:
+    """The frame that matters: the newest one of the application's own code, outermost exception first.
+
+    Where no frame is the application's own, the newest frame there is.
+    """
+    fallback: str | None = None
+    for stack in _stacks(event):
+        for frame in stack:
+            if in_app(frame) and (found := place(frame)):
+                return Where(found, in_app=True)
+        if fallback is None and stack:
+            fallback = place(stack[0])
+    return Where(fallback, in_app=False) if fallback else None
+
+
+def chain_of(event: Obj) -> list[object]:
+    """The exception chain in brief, outermost first, frames newest first."""
+    return [_in_brief(each) for each in exceptions(event)[:EXCEPTIONS_MAX]]
+
+
+def loose_frames(event: Obj) -> list[str]:
+    """The frames of an event without an exception (a message with a stack, a crashed thread), in brief."""
+    for stack in _loose_stacks(event):
+        if stack:
+            return brief_frames(stack)
+    return []
+
+
+def brief_frames(stack: Sequence[object]) -> list[str]:
+    """The newest frames, one text each; the application's own are marked."""
+    return [f"{found} (in app)" if in_app(frame) else found for frame in stack[:FRAMES_MAX] if (found := place(frame))]
+
+
+def _in_brief(exception: Obj) -> dict[str, object]:
+    mechanism = obj(exception.get("mechanism"))
+    stack = frames(exception)
+    return present(
+        (
+            ("type", text(exception.get("type"))),
+            ("value", text(exception.get("value"), 1000)),
+            ("module", text(exception.get("module"))),
+            ("mechanism", text(mechanism.get("type"))),
+            ("handled", mechanism.get("handled") if isinstance(mechanism.get("handled"), bool) else None),
+            ("frames", brief_frames(stack)),
+            ("frames_omitted", len(stack) - FRAMES_MAX if len(stack) > FRAMES_MAX else None),
+        )
+    )
+
+
+def _stacks(event: Obj) -> Iterator[Sequence[object]]:
+    for exception in exceptions(event):
+        yield frames(exception)
+    yield from _loose_stacks(event)
+
+
+def _loose_stacks(event: Obj) -> Iterator[Sequence[object]]:
+    yield frames(event)
+    found = event.get("threads")
+    threads = objects(obj(found).get("values")) or objects(found)
+    for word in ("crashed", "current"):
+        for thread in threads:
+            if thread.get(word) is True:
+                yield frames(thread)

@@ -1,0 +1,40 @@
+"""``relay``, and ``python -m app``: each command is imported only when it is the one that runs."""
+
+from importlib import import_module
+
+import click
+
+from app import __version__
+
+_COMMANDS = {
+    "serve": "run the service",
+    "demo": "everything on this machine: stand-in Splunk, relay, samples of every kind",
+    "check": "read settings and tenants, ask every Splunk, say what is wrong",
+    "send": "post signed hooks to a running relay, as Sentry would",
+    "splunk": "a stand-in Splunk on a port, for trying a sender",
+}
+
+
+class _Commands(click.Group):
+    """The commands by name. ``relay check`` shall not wait for what only ``relay serve`` needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"app.cli.{cmd_name}"), f"{cmd_name}_command")
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="relay")
+def main() -> None:
+    """Relay Sentry's webhooks to Splunk's HTTP Event Collector, without losing one."""
+
+
+if __name__ == "__main__":
+    main(prog_name="relay")

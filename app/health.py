@@ -1,0 +1,179 @@
+"""What the relay says of itself: ``/livez``, ``/readyz``, ``/version``, ``/metrics``."""
+
+import platform
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from app import __version__
+from app.errors import MethodNotAllowed, NotFound
+from app.metrics import Metrics
+from app.model import SpoolStats
+from app.spool.interface import Spool
+from app.tenants.model import Snapshot
+
+WORDS_MAX = 20
+"""So many paused lanes are told one by one."""
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: str = "alive"
+
+
+class Part(BaseModel):
+    """One part: whether it can do its work, and what there is to say in words."""
+
+    ready: bool
+    words: list[str]
+
+
+class Readiness(BaseModel):
+    """Ready to take hooks when every part is. A Splunk that does not answer makes no part unready."""
+
+    ready: bool
+    parts: dict[str, Part]
+
+
+class Version(BaseModel):
+    """What is running."""
+
+    name: str = "sentry-splunk-relay"
+    version: str = __version__
+    python: str = platform.python_version()
+
+
+class Tenants(Protocol):
+    """The registry, as far as it is looked at here."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why the tenants file's present version was refused."""
+        ...
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The tenants in force."""
+        ...
+
+
+class Delivering(Protocol):
+    """The supervisor, as far as it is looked at here."""
+
+    problem: str | None
+
+    def states(self) -> Sequence[object]:
+        """What does not deliver just now, in words."""
+        ...
+
+
+class Health:
+    """Looks at the parts. ``draining`` is set once the relay has been told to stop."""
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        tenants: Tenants,
+        delivering: Delivering,
+        metrics: Metrics,
+        hooks_max: int,
+        bytes_max: int,
+    ) -> None:
+        self._spool = spool
+        self._tenants = tenants
+        self._delivering = delivering
+        self._metrics = metrics
+        self._hooks_max = hooks_max
+        self._bytes_max = bytes_max
+        self.draining = False
+
+    async def readiness(self) -> Readiness:
+        """Every part, in words."""
+        parts = {
+            "accepting": self._accepting(),
+            "spool": await self._spool_part(),
+            "tenants": self._tenants_part(),
+            "delivery": self._delivery(),
+        }
+        return Readiness(ready=all(part.ready for part in parts.values()), parts=parts)
+
+    async def metrics_page(self) -> bytes:
+        """The Prometheus text."""
+        return self._metrics.page(await self._stats(), now=time.time())
+
+    async def _stats(self) -> SpoolStats | None:
+        try:
+            return await self._spool.stats()
+        except Exception:  # noqa: BLE001 - whatever keeps the spool from being read is what readiness has to tell
+            return None
+
+    def _accepting(self) -> Part:
+        if self.draining:
+            return Part(ready=False, words=["stopping: no longer a place to send hooks to"])
+        return Part(ready=True, words=["accepting hooks"])
+
+    async def _spool_part(self) -> Part:
+        stats = await self._stats()
+        if stats is None:
+            return Part(ready=False, words=["the spool cannot be read"])
+        waiting = sum(each.waiting for each in stats.streams)
+        dead = sum(each.dead for each in stats.streams)
+        parked = sum(each.waiting for each in stats.streams if not each.stream.tenant)
+        words = [f"{waiting} deliveries waiting, {dead} dead letters, {stats.waiting_bytes} payload bytes"]
+        if parked:
+            words.append(f"{parked} of them parked: no tenant claims their installation")
+        full = stats.hooks >= self._hooks_max or stats.waiting_bytes >= self._bytes_max
+        if full:
+            words.append(f"full: the limits are {self._hooks_max} hooks and {self._bytes_max} bytes")
+        return Part(ready=not full, words=words)
+
+    def _tenants_part(self) -> Part:
+        words = [f"{len(self._tenants.snapshot.tenants)} tenants"]
+        if self._tenants.problem:
+            words.append(f"the tenants file was refused, the one before it serves on: {self._tenants.problem}")
+        return Part(ready=True, words=words)
+
+    def _delivery(self) -> Part:
+        if self._delivering.problem:
+            return Part(ready=False, words=[self._delivering.problem])
+        states = [str(each) for each in self._delivering.states()]
+        words = states[:WORDS_MAX] or ["every lane delivers or has nothing to deliver"]
+        if len(states) > WORDS_MAX:
+            words.append(f"and {len(states) - WORDS_MAX} more")
+        return Part(ready=True, words=words)
+
+
+def add_routes(api: FastAPI, health: Health) -> None:
+    """Put the four on ``api``, and refusals in the same form as everywhere."""
+    for refusal in (NotFound, MethodNotAllowed):
+        api.add_exception_handler(refusal.status, partial(_refused, code=refusal.code))
+
+    @api.get("/livez")
+    async def livez() -> Alive:
+        return Alive()
+
+    @api.get("/readyz")
+    async def readyz(response: Response) -> Readiness:
+        readiness = await health.readiness()
+        response.status_code = 200 if readiness.ready else 503
+        return readiness
+
+    @api.get("/version")
+    async def version() -> Version:
+        return Version()
+
+    @api.get("/metrics")
+    async def metrics() -> Response:
+        return Response(await health.metrics_page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _refused(_request: Request, fault: Exception, *, code: str) -> Response:
+    headers = getattr(fault, "headers", None)
+    return JSONResponse({"error": code}, status_code=getattr(fault, "status_code", 404), headers=headers)

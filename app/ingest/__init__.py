@@ -1,0 +1,1 @@
+"""A webhook comes in: limits, tenant, answer."""

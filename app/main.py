@@ -1,0 +1,175 @@
+"""The one place where the parts are joined, and their life: what starts first stops last."""
+
+import asyncio
+import gc
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+
+from app import __version__
+from app.delivery.pace import Pace
+from app.delivery.supervisor import Supervisor
+from app.errors import RelayError
+from app.health import Health, add_routes
+from app.ingest.accept import Ingest, Limits
+from app.metrics import Metrics
+from app.settings import Settings
+from app.splunk.client import HecClients, WireLimits
+from app.spool.sqlite import SqliteSpool
+from app.tenants.registry import Registry
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_log = structlog.get_logger()
+
+
+class Relay:
+    """The whole service as an ASGI application: ``/sentry…`` goes to ``ingest``, the rest to FastAPI."""
+
+    def __init__(self, settings: Settings, *, on_fatal: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._on_fatal = on_fatal
+        self._ingest: Application | None = None
+        self.health: Health | None = None
+        self.api = FastAPI(title="sentry-splunk-relay", version=__version__, openapi_url=None, redirect_slashes=False)
+        self.fault: str | None = None
+        """Why it did not start, in words."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: a request, or the lifespan."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http" and self._ingest is not None and _is_hook(scope["path"]):
+            await self._ingest(scope, receive, send)
+        else:
+            if scope["type"] == "http":  # with one trailing slash or without, and no redirect between the two
+                scope["path"] = scope["path"].removesuffix("/") or "/"
+            await self.api(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """As a framework's, but a relay that cannot start says why in a sentence and not in a traceback."""
+        await receive()
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self._parts())
+            except RelayError as error:
+                self.fault = str(error)
+                await send({"type": "lifespan.startup.failed", "message": self.fault})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    @asynccontextmanager
+    async def _parts(self) -> AsyncIterator[None]:
+        settings, metrics = self._settings, Metrics(__version__)
+        registry = await asyncio.to_thread(Registry.load, settings.tenants_file, environ=os.environ)
+        for words in registry.snapshot.warnings:
+            _log.warning("tenants.doubtful", words=words)
+        async with AsyncExitStack() as stack:
+            spool = await stack.enter_async_context(
+                await SqliteSpool.open(
+                    Path(settings.spool_url.removeprefix("sqlite:///")),
+                    hooks_max=settings.spool_hooks_max,
+                    bytes_max=settings.spool_bytes_max,
+                    queue_hooks_max=settings.accept_queue_hooks_max,
+                )
+            )
+            supervisor = Supervisor(
+                spool=spool,
+                tenants=registry,
+                pace=pace_of(settings),
+                open_wire=HecClients(wire_limits_of(settings)).open,
+                on_fatal=self._on_fatal,
+                observer=metrics,
+            )
+            self._ingest = Ingest(registry, spool, limits=limits_of(settings), metrics=metrics)
+            self.health = Health(
+                spool=spool,
+                tenants=registry,
+                delivering=supervisor,
+                metrics=metrics,
+                hooks_max=settings.spool_hooks_max,
+                bytes_max=settings.spool_bytes_max,
+            )
+            add_routes(self.api, self.health)
+            supervisor.start()
+            stack.push_async_callback(supervisor.drain, settings.drain_deadline_s)
+            await stack.enter_async_context(_running(registry.watch(poll_s=settings.tenants_poll_s), self._watch_ended))
+            gc.collect()
+            gc.freeze()  # what is here now stays: walking it again and again costs the p99 of accepting
+            _log.info("relay.started", version=__version__, tenants=len(registry.snapshot.tenants))
+            yield
+        _log.info("relay.stopped")
+
+    def _watch_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            _log.error("worker.died", worker="tenants", exc_info=task.exception())
+            self._on_fatal("the watch over the tenants file died")
+
+
+def create_app(settings: Settings, *, on_fatal: Callable[[str], None] | None = None) -> Relay:
+    """The service for an ASGI server that runs the lifespan.
+
+    ``on_fatal`` is called with words when a part has died that the relay cannot work without; the default ends
+    the process.
+    """
+    return Relay(settings, on_fatal=on_fatal or _end)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What accepting needs of the settings."""
+    return Limits(
+        body_bytes_max=settings.body_bytes_max,
+        body_deadline_s=settings.body_deadline_s,
+        requests_max=settings.connections_max,
+    )
+
+
+def pace_of(settings: Settings) -> Pace:
+    """What delivering needs of the settings: the same names."""
+    return Pace(**{name: getattr(settings, name) for name in Pace.__dataclass_fields__})
+
+
+def wire_limits_of(settings: Settings) -> WireLimits:
+    """What the HEC client needs of the settings."""
+    return WireLimits(
+        connect_timeout_s=settings.hec_connect_timeout_s,
+        timeout_s=settings.hec_timeout_s,
+        keepalive_s=settings.hec_keepalive_s,
+        connection_age_max_s=settings.hec_connection_age_max_s,
+        connections_max=settings.concurrency_max,
+    )
+
+
+def _is_hook(path: str) -> bool:
+    return path.startswith("/sentry")
+
+
+def _end(_words: str) -> None:
+    signal.raise_signal(signal.SIGTERM)
+
+
+@asynccontextmanager
+async def _running(
+    work: Any,  # noqa: ANN401 - any coroutine
+    ended: Callable[[asyncio.Task[None]], None],
+) -> AsyncIterator[None]:
+    """``work`` as a task for as long as the block runs."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(ended)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await task

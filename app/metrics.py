@@ -1,0 +1,206 @@
+"""Every metric, declared once. ``docs/metrics.md`` lists them; a test holds the two together.
+
+Counts of deliveries come from the spool's books at the moment of the scrape, out of one read: they survive a
+restart and they always add up: ``accepted = delivered + filtered + discarded + adopted + waiting + dead``.
+Labels are bounded: tenants and destinations by the tenants file, everything else by closed sets.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from app.model import SpoolStats, Stream
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0)
+_STREAM = ("tenant", "destination")
+_BOOKS = {
+    "accepted": "Deliveries stored for this destination since the spool exists.",
+    "delivered": "Deliveries that Splunk said it took.",
+    "filtered": "Deliveries that a route of the tenants file drops.",
+    "discarded": "Dead letters that an operator removed.",
+    "adopted": "Parked deliveries that a tenant has claimed since; they are counted as accepted there again.",
+}
+_STATES = {
+    "waiting": 'Deliveries on the disk that Splunk has not got yet (tenant "": parked, no tenant claims them).',
+    "dead": "Dead letters: deliveries that need a person.",
+}
+
+
+class Metrics:
+    """The metrics of one relay, in a registry of their own."""
+
+    def __init__(self, version: str) -> None:
+        self.registry = CollectorRegistry()
+        self._hooks = Counter(
+            "relay_hooks_accepted", "Hooks answered 202 and stored.", ["tenant"], registry=self.registry
+        )
+        self._repeats = Counter(
+            "relay_hooks_repeated",
+            "Hooks answered 202 that were stored before.",
+            ["tenant"],
+            registry=self.registry,
+        )
+        self._children: dict[tuple[str, bool], Counter] = {}
+        """The label look-up of the library costs more than the count, and this is paid by every hook."""
+        self._refusals = Counter(
+            "relay_requests_refused", "Requests refused, by code word.", ["code"], registry=self.registry
+        )
+        self._accept_seconds = Histogram(
+            "relay_accept_duration_seconds",
+            "From the first look at a request to its 202; Sentry waits one second.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._declare_delivery()
+        Gauge("relay_build_info", "Always 1; the version is the label.", ["version"], registry=self.registry).labels(
+            version
+        ).set(1)
+
+    def _declare_delivery(self) -> None:
+        self._attempts = Counter(
+            "relay_attempts",
+            "Posts to Splunk, by how they ended and by HEC's own code.",
+            [*_STREAM, "outcome", "hec_code"],
+            registry=self.registry,
+        )
+        self._attempt_seconds = Histogram(
+            "relay_attempt_duration_seconds", "Of one post to Splunk.", buckets=_SECONDS, registry=self.registry
+        )
+        self._batch_hec_events = Histogram(
+            "relay_batch_hec_events", "In one post.", buckets=(1, 5, 20, 50, 100, 200, 500), registry=self.registry
+        )
+        self._batch_bytes = Histogram(
+            "relay_batch_size_bytes",
+            "Of one post, before gzip.",
+            buckets=(1e3, 1e4, 5e4, 1e5, 2.5e5, 5e5, 1e6),
+            registry=self.registry,
+        )
+        self._delays = Histogram(
+            "relay_delivery_delay_seconds",
+            "From the receipt of a hook to Splunk's answer.",
+            _STREAM,
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._resends = Counter(
+            "relay_hec_events_resent",
+            "Posted again; ambiguous: Splunk may have had them already.",
+            [*_STREAM, "fault"],
+            registry=self.registry,
+        )
+        self._burials = Counter(
+            "relay_deliveries_buried",
+            "Deliveries that became dead letters, by cause.",
+            [*_STREAM, "cause"],
+            registry=self.registry,
+        )
+        self._paused = Gauge(
+            "relay_lane_paused",
+            "1 while a lane, hec_token or destination pauses.",
+            [*_STREAM, "scope"],
+            registry=self.registry,
+        )
+        self._spool_faults = Counter(
+            "relay_spool_faults", "Times that delivering could not use the spool.", ["doing"], registry=self.registry
+        )
+
+    def accepted(self, tenant: str, *, fresh: bool, seconds: float) -> None:
+        """One hook was answered 202."""
+        child = self._children.get((tenant, fresh))
+        if child is None:
+            child = self._children[tenant, fresh] = (self._hooks if fresh else self._repeats).labels(tenant)
+        child.inc()
+        self._accept_seconds.observe(seconds)
+
+    def refused(self, code: str) -> None:
+        """One request was refused."""
+        self._refusals.labels(code).inc()
+
+    def attempted(
+        self,
+        stream: Stream,
+        *,
+        outcome: str,
+        hec_code: str,
+        hec_events: int,
+        body_bytes: int,
+        seconds: float,
+    ) -> None:
+        """One post to Splunk ended."""
+        self._attempts.labels(*stream, outcome, hec_code).inc()
+        self._attempt_seconds.observe(seconds)
+        self._batch_hec_events.observe(hec_events)
+        self._batch_bytes.observe(body_bytes)
+
+    def delivered(self, stream: Stream, *, delays_s: Sequence[float]) -> None:
+        """So many deliveries are delivered; the count itself is in the spool's books."""
+        child = self._delays.labels(*stream)
+        for each in delays_s:
+            child.observe(each)
+
+    def resent(self, stream: Stream, *, count: int, ambiguous: bool) -> None:
+        """So many hec_events will be posted again."""
+        self._resends.labels(*stream, "ambiguous" if ambiguous else "clean").inc(count)
+
+    def buried(self, stream: Stream, *, cause: str, count: int) -> None:
+        """So many deliveries became dead letters."""
+        self._burials.labels(*stream, cause).inc(count)
+
+    def filtered(self, stream: Stream, *, count: int) -> None:
+        """Counted in the spool's books."""
+
+    def paused(self, stream: Stream, *, scope: str) -> None:
+        """A lane, hec_token or destination paused, or is still paused."""
+        self._paused.labels(*stream, scope).set(1)
+
+    def resumed(self, stream: Stream, *, scope: str) -> None:
+        """It delivers again."""
+        self._paused.labels(*stream, scope).set(0)
+
+    def spool_failed(self, *, doing: str) -> None:
+        """Delivering could not use the spool just now."""
+        self._spool_faults.labels(doing).inc()
+
+    def page(self, stats: SpoolStats | None, *, now: float) -> bytes:
+        """The page of ``GET /metrics``. Without ``stats`` (the spool cannot be read) its part is missing."""
+        page = generate_latest(self.registry)
+        if stats is None:
+            return page
+        books = CollectorRegistry()
+        books.register(_Books(stats, now))
+        return page + generate_latest(books)
+
+
+class _Books(Collector):
+    """The spool's books as metrics."""
+
+    def __init__(self, stats: SpoolStats, now: float) -> None:
+        self._stats = stats
+        self._now = now
+
+    def collect(self) -> Iterable[Metric]:
+        """The families, out of the one look that was taken."""
+        yield from self._by_stream()
+        oldest = self._stats.oldest_waiting_at
+        age = 0.0 if oldest is None else max(0.0, self._now - oldest)
+        yield _gauge("relay_spool_oldest_waiting_seconds", "Age of the oldest waiting hook.", age)
+        yield _gauge("relay_spool_hooks", "Hooks stored: waiting, parked or dead.", self._stats.hooks)
+        yield _gauge("relay_spool_payload_bytes", "Payload bytes stored.", self._stats.waiting_bytes)
+
+    def _by_stream(self) -> Iterator[Metric]:
+        for name, words in _BOOKS.items():
+            counter = CounterMetricFamily(f"relay_deliveries_{name}", words, labels=_STREAM)
+            for each in self._stats.streams:
+                counter.add_metric(each.stream, getattr(each, name))
+            yield counter
+        for name, words in _STATES.items():
+            gauge = GaugeMetricFamily(f"relay_deliveries_{name}", words, labels=_STREAM)
+            for each in self._stats.streams:
+                gauge.add_metric(each.stream, getattr(each, name))
+            yield gauge
+
+
+def _gauge(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, words, value=value)

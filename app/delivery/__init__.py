@@ -1,0 +1,1 @@
+"""Supervisor, lanes, retry policy and circuit breaker."""

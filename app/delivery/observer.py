@@ -1,0 +1,92 @@
+"""Who wants to count: the numbers that delivering gives away, for metrics."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from app.model import Cause, Stream
+from app.splunk.answers import Outcome, Scope
+
+
+class Observer(Protocol):
+    """Called on the event loop, after the fact.
+
+    Labels are bounded: outcomes, codes, causes and scopes are closed sets, streams come from the tenants file.
+    """
+
+    def attempted(
+        self,
+        stream: Stream,
+        *,
+        outcome: Outcome,
+        hec_code: str,
+        hec_events: int,
+        body_bytes: int,
+        seconds: float,
+    ) -> None:
+        """One post ended. ``hec_code`` is a known code, ``none`` or ``other``; ``body_bytes`` is before gzip."""
+        ...
+
+    def delivered(self, stream: Stream, *, delays_s: Sequence[float]) -> None:
+        """So many deliveries are delivered and settled; each delay is from received to Splunk's answer."""
+        ...
+
+    def resent(self, stream: Stream, *, count: int, ambiguous: bool) -> None:
+        """So many hec_events will be posted again; ``ambiguous``: Splunk may have them already."""
+        ...
+
+    def buried(self, stream: Stream, *, cause: Cause, count: int) -> None:
+        """So many deliveries became dead letters."""
+        ...
+
+    def filtered(self, stream: Stream, *, count: int) -> None:
+        """So many deliveries were settled because a route drops them."""
+        ...
+
+    def paused(self, stream: Stream, *, scope: Scope) -> None:
+        """A lane, hec_token or destination paused (or is still paused after another try)."""
+        ...
+
+    def resumed(self, stream: Stream, *, scope: Scope) -> None:
+        """It delivers again."""
+        ...
+
+    def spool_failed(self, *, doing: str) -> None:
+        """The spool could not do something (``claim``, ``settle``, ...) just now; it is tried again."""
+        ...
+
+
+class Nobody:
+    """Counts nothing."""
+
+    def attempted(
+        self,
+        stream: Stream,
+        *,
+        outcome: Outcome,
+        hec_code: str,
+        hec_events: int,
+        body_bytes: int,
+        seconds: float,
+    ) -> None:
+        """See ``Observer``."""
+
+    def delivered(self, stream: Stream, *, delays_s: Sequence[float]) -> None:
+        """See ``Observer``."""
+
+    def resent(self, stream: Stream, *, count: int, ambiguous: bool) -> None:
+        """See ``Observer``."""
+
+    def buried(self, stream: Stream, *, cause: Cause, count: int) -> None:
+        """See ``Observer``."""
+
+    def filtered(self, stream: Stream, *, count: int) -> None:
+        """See ``Observer``."""
+
+    def paused(self, stream: Stream, *, scope: Scope) -> None:
+        """See ``Observer``."""
+
+    def resumed(self, stream: Stream, *, scope: Scope) -> None:
+        """See ``Observer``."""
+
+    def spool_failed(self, *, doing: str) -> None:
+        """See ``Observer``."""

@@ -1,0 +1,67 @@
+"""What delivering needs from others, as it sees them. ``main`` supplies the real ones."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Protocol
+
+from app.delivery.ledger import Ledger
+from app.delivery.observer import Observer
+from app.delivery.pace import Pace
+from app.model import Secret
+from app.splunk.answers import Answer
+from app.tenants.model import Destination, Snapshot
+
+
+class Tenants(Protocol):
+    """The tenants in force."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The good reading in force."""
+        ...
+
+    def refresh(self, *, tenant: str | None = None) -> bool:
+        """Resolve secrets again, now. Whether any value changed."""
+        ...
+
+    def on_change(self, callback: Callable[[Snapshot], None]) -> None:
+        """Have ``callback`` called on the event loop with every new snapshot."""
+        ...
+
+
+class Wire(Protocol):
+    """A connection to one destination. It never raises for trouble on the way."""
+
+    async def post(self, body: bytes, *, hec_token: Secret, gzip_level: int) -> Answer:
+        """Post a body under that hec_token; ``gzip_level`` 0 sends it plain."""
+        ...
+
+    async def probe(self, *, hec_token: Secret) -> Answer:
+        """Post nothing, to see whether Splunk takes that hec_token."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        ...
+
+
+OpenWire = Callable[[Destination], Wire]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What every outlet of one supervisor works with."""
+
+    pace: Pace
+    ledger: Ledger
+    observer: Observer
+    tenants: Tenants
+    open_wire: OpenWire
+    rng: Random
+    clock: Callable[[], float]
+    """Unix seconds."""
+    spawn: Callable[[Coroutine[Any, Any, None], str], None]
+    """Run something short whose death is the supervisor's business."""
+    wake: Callable[[], None]
+    """There may be something to claim that could not be claimed before."""

@@ -1,0 +1,159 @@
+"""Runs delivering: starts its workers, sees them die, and brings it to an orderly end."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine
+from functools import partial
+from random import Random
+from typing import Any
+
+import structlog
+
+from app.delivery.feeder import Feeder, Transform
+from app.delivery.housekeeping import Housekeeping
+from app.delivery.ledger import Ledger
+from app.delivery.observer import Nobody, Observer
+from app.delivery.pace import Pace
+from app.delivery.ports import OpenWire, Shared, Tenants
+from app.delivery.words import LaneState
+from app.spool.interface import Spool
+from app.tenants.model import Snapshot
+from app.transform import transform as real_transform
+
+_log = structlog.get_logger()
+
+IDLE_S = 60.0
+"""An outlet without work is closed after this; the next delivery makes a new one."""
+ABANDON_S = 2.0
+"""To write down, after the deadline, which posts were cut off."""
+RENEWALS = 3
+"""A lease is renewed so many times in its length."""
+
+
+class Supervisor:
+    """``start`` on a running loop; ``drain`` once. A worker that dies calls ``on_fatal``, once, with words."""
+
+    def __init__(  # noqa: PLR0913  every part it is joined from, by name, in the one place that joins
+        self,
+        *,
+        spool: Spool,
+        tenants: Tenants,
+        pace: Pace,
+        open_wire: OpenWire,
+        on_fatal: Callable[[str], None],
+        observer: Observer | None = None,
+        transform: Transform = real_transform,
+        rng: Random | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.problem: str | None = None
+        """Why delivering has ended for good, in words; ``None`` while it runs."""
+        self._spool = spool
+        self._tenants = tenants
+        self._pace = pace
+        self._on_fatal = on_fatal
+        observer = observer or Nobody()
+        rng = rng or Random()  # noqa: S311  jitter, nothing secret
+        self._ledger = Ledger(spool, observer=observer, rng=rng)
+        shared = Shared(
+            pace=pace,
+            ledger=self._ledger,
+            observer=observer,
+            tenants=tenants,
+            open_wire=open_wire,
+            rng=rng,
+            clock=clock,
+            spawn=self._spawn,
+            wake=lambda: self._feeder.wake(),  # noqa: PLW0108  the feeder is made of this very value
+        )
+        self._feeder = Feeder(spool, shared, transform)
+        self._housekeeping = Housekeeping(spool, tenants, pace, sweep=partial(self._feeder.sweep, idle_s=IDLE_S))
+        self._workers: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._ledger.on_room(self._feeder.room)
+        self._tenants.on_change(self._changed)
+        self._spool.on_due(self._feeder.wake)
+        for name, worker in (
+            ("feeder", self._feeder.run()),
+            ("housekeeping", self._housekeeping.run()),
+            ("leases", self._keep_leases()),
+        ):
+            task = asyncio.create_task(worker, name=f"delivery-{name}")
+            task.add_done_callback(partial(self._ended, name))
+            self._workers.append(task)
+
+    async def drain(self, deadline_s: float) -> None:
+        """Claim nothing more, let posts under way end within ``deadline_s``, give the rest back due at once.
+
+        What Splunk had not answered by then goes back as possibly delivered.
+        """
+        self._draining = True
+        ends = asyncio.get_running_loop().time() + deadline_s
+        self._feeder.stop()
+        self._feeder.end_all()
+        await self._wait(set(self._workers[:1]), ends)
+        outlets = self._feeder.end_all()
+        while (posts := self._posts()) and await self._wait(posts, ends):
+            pass
+        for task in (*self._workers, *self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._workers, *self._tasks, return_exceptions=True)
+        _log.info("delivery.drained", unfinished=len(self._ledger))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ABANDON_S):
+                await asyncio.gather(*(outlet.abandon() for outlet in outlets))
+
+    def states(self) -> list[LaneState]:
+        """What does not deliver just now and why, for readiness; empty when all is well."""
+        return self._feeder.states()
+
+    def _posts(self) -> set[asyncio.Task[None]]:
+        """What a drain waits for: posts and what follows from them. A probe that hangs is worth nothing."""
+        return {task for task in self._tasks if task.get_name() != "delivery-probe"}
+
+    @staticmethod
+    async def _wait(tasks: set[asyncio.Task[None]], ends: float) -> bool:
+        """Until all of them are done (True) or the time is over (False)."""
+        if not tasks:
+            return True
+        left = ends - asyncio.get_running_loop().time()
+        if left <= 0:
+            return False
+        _, pending = await asyncio.wait(tasks, timeout=left)
+        return not pending
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self._pace.lease_s / RENEWALS)
+            await self._ledger.renew(lease_s=self._pace.lease_s)
+
+    def _changed(self, snapshot: Snapshot) -> None:
+        if not self._draining:
+            self._feeder.changed(snapshot)
+            self._housekeeping.wake()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=f"delivery-{name}")
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._finished, name))
+
+    def _finished(self, name: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._ended(name, task)
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        """A worker that ends before a drain is dead; without it deliveries would wait for ever, unseen."""
+        fault = None if task.cancelled() else task.exception()
+        if self._draining and fault is None:
+            return
+        _log.error("worker.died", worker=name, exc_info=fault)
+        first = self.problem is None
+        self.problem = self.problem or f"worker {name} died: {type(fault).__name__ if fault else 'it ended'}"
+        if first:
+            self._on_fatal(self.problem)

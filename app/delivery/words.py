@@ -1,0 +1,119 @@
+"""The log lines of delivering, and the states that readiness shows: always in words, always who can mend it."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from app.delivery.batch import Batch, Division, Parcel
+from app.delivery.breaker import State
+from app.delivery.pause import Pause
+from app.model import Burial, Stream
+from app.splunk.answers import Answer, Outcome, Scope, Verdict
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneState:
+    """Something that does not deliver just now."""
+
+    stream: Stream
+    scope: Scope
+    """A lane (one index), the hec_token, or the whole destination."""
+    index: str | None
+    """Of a lane; ``None`` is the hec_token's default index."""
+    state: str
+    """``open``, ``half_open``, or ``missing``: the tenants file does not name the destination any more."""
+    words: str
+    act: str
+    """Who can mend it."""
+    since: float
+    """Unix seconds."""
+
+    def __str__(self) -> str:
+        """One sentence."""
+        where = f"{self.stream.tenant}/{self.stream.destination}"
+        if self.scope is Scope.LANE:
+            where += f", index {self.index or 'of the hec_token'}"
+        return f"{where}: {self.words}; to mend: {self.act}"
+
+
+def state_of(stream: Stream, index: str | None, pause: Pause) -> LaneState | None:
+    """The state of something that is paused or being tried out; ``None`` if it delivers."""
+    if pause.state is State.CLOSED:
+        return None
+    return LaneState(
+        stream=stream,
+        scope=pause.scope,
+        index=index,
+        state=pause.state.value,
+        words=pause.words,
+        act=pause.act.value,
+        since=pause.since,
+    )
+
+
+def attempted(
+    batch: Batch, division: Division[Parcel], answer: Answer, verdict: Verdict, *, body_bytes: int, seconds: float
+) -> None:
+    """``delivery.attempted``: one line a post."""
+    say = _log.info if verdict.outcome is Outcome.DELIVERED else _log.warning
+    say(
+        "delivery.attempted",
+        tenant=batch.stream.tenant,
+        destination=batch.stream.destination,
+        index=batch.index,
+        hec_events=len(batch.parcels),
+        bytes=body_bytes,
+        status=answer.status or None,
+        hec_code=answer.code,
+        outcome=verdict.outcome.value,
+        words=verdict.words,
+        duration_ms=round(seconds * 1000, 1),
+        delivered=len(division.delivered),
+        buried=len(division.buried),
+        resend=sum(map(len, division.resend)),
+        released=len(division.release),
+        ambiguous=verdict.ambiguous,
+    )
+
+
+def buried(burial: Burial) -> None:
+    """``delivery.buried``: one line a dead letter."""
+    _log.error(
+        "delivery.buried",
+        tenant=burial.delivery.stream.tenant,
+        destination=burial.delivery.stream.destination,
+        delivery_id=burial.delivery.hook.delivery_id,
+        resource=burial.delivery.hook.resource,
+        cause=burial.cause.value,
+        words=burial.detail,
+    )
+
+
+def paused(stream: Stream, index: str | None, pause: Pause, *, again_in_s: float) -> None:
+    """``lane.paused``: something stops delivering; everything for it is kept."""
+    _log.warning(
+        "lane.paused",
+        tenant=stream.tenant,
+        destination=stream.destination,
+        scope=pause.scope.value,
+        index=index,
+        words=pause.words,
+        to_mend=pause.act.value,
+        again_in_s=round(again_in_s, 2),
+        tries=pause.breaker.openings,
+    )
+
+
+def resumed(stream: Stream, index: str | None, pause: Pause, *, after_s: float) -> None:
+    """``lane.resumed``: it delivers again."""
+    _log.info(
+        "lane.resumed",
+        tenant=stream.tenant,
+        destination=stream.destination,
+        scope=pause.scope.value,
+        index=index,
+        words=f"over: {pause.words}",
+        after_s=round(after_s, 2),
+    )

@@ -1,0 +1,286 @@
+"""The one place that talks HTTP to Splunk. It never raises for trouble on the wire: every post has an ``Answer``."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from app import __version__
+from app.model import Secret
+from app.splunk.answers import Answer, Fault, parse_body
+from app.splunk.encode import compress, gzipped
+from app.tenants.model import Destination, Tls
+
+PATH = "/services/collector/event"
+ANSWER_BYTES_MAX = 65_536
+THREAD_FROM_BYTES = 65_536
+"""Compressing less than this takes under a millisecond: cheaper than handing it to a thread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireLimits:
+    """What a client allows itself. Splunk closes idle connections after 12 s when busy; expire before that."""
+
+    connect_timeout_s: float
+    timeout_s: float
+    """For the whole exchange, connecting included."""
+    keepalive_s: float
+    connection_age_max_s: float
+    """Connections are made anew after this, so that balancers and changes of DNS are followed."""
+    connections_max: int
+    """To one destination; there is one more, so that a probe need not wait for posts."""
+
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For plain addresses: httpx would load the authorities of the world for nothing."""
+
+
+class _Session:
+    """One pool of connections and how many posts use it."""
+
+    __slots__ = ("born", "client", "users")
+
+    def __init__(self, client: httpx.AsyncClient, born: float) -> None:
+        self.client = client
+        self.born = born
+        self.users = 0
+
+
+class TlsContexts:
+    """TLS contexts by what they check, since loading the authorities takes longer than a post."""
+
+    def __init__(self, *, age_max_s: float) -> None:
+        self._age_max_s = age_max_s
+        self._contexts: dict[tuple[bool, str | None], tuple[float, ssl.SSLContext]] = {}
+
+    async def get(self, tls: Tls) -> ssl.SSLContext:
+        """The context for ``tls``; read anew (in a thread) when it is old, so that a renewed CA file is seen.
+
+        Raises:
+            OSError: the CA file cannot be read (``ssl.SSLError`` included: it holds no certificate).
+        """
+        key = (tls.verify, tls.ca_file)
+        found = self._contexts.get(key)
+        now = time.monotonic()
+        if found is not None and now - found[0] < self._age_max_s:
+            return found[1]
+        context = await asyncio.to_thread(_load, tls)
+        self._contexts[key] = (now, context)
+        return context
+
+
+def _load(tls: Tls) -> ssl.SSLContext:
+    """The authorities are the system's, as OpenSSL finds them, unless a CA file says which."""
+    context = ssl.create_default_context(cafile=tls.ca_file)
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class HecClient:
+    """Posts to one destination. It holds no hec_token: every post brings its own.
+
+    Proxies named by the environment are not used, redirects never followed, cookies never kept.
+    """
+
+    def __init__(self, destination: Destination, limits: WireLimits, contexts: TlsContexts) -> None:
+        self._url = destination.url + PATH
+        self._is_tls = destination.url.startswith("https:")
+        self._tls = destination.tls
+        self._limits = limits
+        self._contexts = contexts
+        self._channel = str(uuid4())
+        self._session: _Session | None = None
+        self._old: set[_Session] = set()
+        self._extensions: dict[str, Any] = {}
+        if destination.tls.server_name:
+            self._extensions["sni_hostname"] = destination.tls.server_name
+
+    def __repr__(self) -> str:
+        """The address alone."""
+        return f"HecClient({self._url})"
+
+    async def post(self, body: bytes, *, hec_token: Secret, gzip_level: int) -> Answer:
+        """Post one body (envelopes, joined) under ``hec_token``; ``gzip_level`` 0 sends it plain."""
+        headers = self._headers(hec_token)
+        if gzipped(len(body), gzip_level):
+            headers["Content-Encoding"] = "gzip"
+            if len(body) < THREAD_FROM_BYTES:
+                body = compress(body, gzip_level)
+            else:
+                body = await asyncio.to_thread(compress, body, gzip_level)
+        return await self._exchange(headers, body)
+
+    async def probe(self, *, hec_token: Secret) -> Answer:
+        """Post nothing: a hec_token that is accepted draws "no data" (code 5), and nothing is indexed."""
+        return await self._exchange(self._headers(hec_token), b"")
+
+    async def close(self) -> None:
+        """Close every connection; posts under way break."""
+        sessions = [*self._old, *([self._session] if self._session else [])]
+        self._session = None
+        self._old.clear()
+        for session in sessions:
+            await session.client.aclose()
+
+    def _headers(self, hec_token: Secret) -> dict[str, str | bytes]:
+        return {
+            "Authorization": b"Splunk " + hec_token.value,
+            "X-Splunk-Request-Channel": self._channel,
+            "Content-Type": "application/json",
+        }
+
+    async def _exchange(self, headers: Mapping[str, str | bytes], body: bytes) -> Answer:
+        sent = _Sent()
+        try:
+            session = await self._open()
+        except OSError as fault:
+            return Answer(fault=Fault.TLS_FAILED, detail=f"the CA file cannot be used: {fault.strerror}")
+        session.users += 1
+        try:
+            async with asyncio.timeout(self._limits.timeout_s):
+                return await self._send(session.client, headers, body, sent)
+        except TimeoutError:
+            return Answer(fault=Fault.READ_TIMEOUT if sent else Fault.TIMEOUT_BEFORE_SENT)
+        except (httpx.HTTPError, httpx.StreamError) as fault:
+            return _fault_of(fault, sent=bool(sent))
+        finally:
+            session.users -= 1
+            await self._let_go()
+
+    async def _send(
+        self, client: httpx.AsyncClient, headers: Mapping[str, str | bytes], body: bytes, sent: "_Sent"
+    ) -> Answer:
+        # httpx accepts bytes and str values alike, but not mixed in its annotations.
+        raw = [
+            (name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in headers.items()
+        ]
+        request = client.build_request(
+            "POST", self._url, content=body, headers=raw, extensions={**self._extensions, "trace": sent.trace}
+        )
+        response = await client.send(request, stream=True)
+        try:
+            answer = bytearray()
+            async for part in response.aiter_raw():
+                answer += part
+                if len(answer) > ANSWER_BYTES_MAX:
+                    break
+        finally:
+            await response.aclose()
+        return Answer(
+            status=response.status_code,
+            body=parse_body(bytes(answer[:ANSWER_BYTES_MAX])),
+            content_type=response.headers.get("Content-Type", "")[:100],
+            retry_after=response.headers.get("Retry-After", "")[:100],
+        )
+
+    async def _open(self) -> _Session:
+        """The pool of connections to use now; a new one when the old one has its age."""
+        if self._session is None or self._aged(self._session):
+            context = await self._contexts.get(self._tls) if self._is_tls else _NO_TLS
+            if self._session is None or self._aged(self._session):  # not made by another post meanwhile
+                if self._session is not None:
+                    self._old.add(self._session)
+                self._session = _Session(self._make(context), time.monotonic())
+        return self._session
+
+    def _aged(self, session: _Session) -> bool:
+        return time.monotonic() - session.born >= self._limits.connection_age_max_s
+
+    def _make(self, context: ssl.SSLContext) -> httpx.AsyncClient:
+        limits = self._limits
+        client = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(
+                verify=context,
+                trust_env=False,
+                limits=httpx.Limits(max_connections=limits.connections_max + 1, keepalive_expiry=limits.keepalive_s),
+            ),
+            timeout=httpx.Timeout(limits.timeout_s, connect=limits.connect_timeout_s),
+            headers={
+                "User-Agent": f"sentry-splunk-relay/{__version__}",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+            },
+            follow_redirects=False,
+            trust_env=False,
+        )
+        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        return client
+
+    async def _let_go(self) -> None:
+        for old in [each for each in self._old if each.users == 0]:
+            self._old.discard(old)
+            await old.client.aclose()
+
+
+class _Sent:
+    """Whether anything of the request went out, as httpcore tells while it works."""
+
+    __slots__ = ("_begun",)
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def __bool__(self) -> bool:
+        return self._begun
+
+    async def trace(self, name: str, _: object) -> None:
+        """Called by httpcore at each step. Once headers are being written, Splunk may have them."""
+        if name.endswith("send_request_headers.started"):
+            self._begun = True
+
+
+class HecClients:
+    """Makes clients that share their TLS contexts."""
+
+    def __init__(self, limits: WireLimits) -> None:
+        self._limits = limits
+        self._contexts = TlsContexts(age_max_s=limits.connection_age_max_s)
+
+    def open(self, destination: Destination) -> HecClient:
+        """A client for ``destination``; it connects when it posts."""
+        return HecClient(destination, self._limits, self._contexts)
+
+
+def _tls_detail(fault: BaseException) -> str | None:
+    """The words of the TLS fault behind ``fault``, if there is one."""
+    seen: BaseException | None = fault
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return seen.verify_message
+        if isinstance(seen, ssl.SSLError):
+            return (seen.reason or "handshake failed").replace("_", " ").lower()
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _os_detail(fault: BaseException) -> str:
+    """What the system says about a connection that failed, from its error number alone."""
+    seen: BaseException | None = fault
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror
+        seen = seen.__cause__ or seen.__context__
+    return ""
+
+
+def _fault_of(fault: Exception, *, sent: bool) -> Answer:
+    """A fault of httpx as a plain value. Its text is not used: it may quote what was sent."""
+    if isinstance(fault, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
+        return Answer(fault=Fault.UNSENDABLE, detail="the hec_token or the address holds a forbidden character")
+    if sent:
+        timeout = isinstance(fault, httpx.TimeoutException)
+        return Answer(fault=Fault.READ_TIMEOUT if timeout else Fault.RESET_AFTER_SENT)
+    if isinstance(fault, httpx.TimeoutException):
+        return Answer(fault=Fault.TIMEOUT_BEFORE_SENT)
+    tls = _tls_detail(fault)
+    if tls is not None:
+        return Answer(fault=Fault.TLS_FAILED, detail=tls)
+    return Answer(fault=Fault.CONNECT_FAILED, detail=_os_detail(fault))

@@ -1,0 +1,104 @@
+"""How delivering ends: in order, at a deadline, or because something in it died."""
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from app.model import Delivery
+from app.sandbox.splunk import Fault, StandInSplunk
+from tests.journey.delivery_world import Flaky, acme, ids_of, until
+
+
+async def test_a_drain_ends_what_is_under_way_and_leaves_the_rest_due_at_once(tmp_path: Path) -> None:
+    """The post that Splunk is answering is settled; everything else waits in the spool, for the next start."""
+    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk, batch_hec_events_max=10) as here:
+        ids = await here.accept(200)
+        splunk.always(Fault.slow(0.3))
+        here.run()
+        await until(lambda: splunk.indexed_count)
+        await here.supervisor.drain(5)
+        taken = splunk.indexed_count
+        assert 0 < taken < 200
+        assert await here.delivered() == taken
+        assert await here.waiting() == 200 - taken
+        splunk.always(None)
+        here.run()
+        await here.until_settled()
+        assert sorted(ids_of(splunk.indexed)) == ids
+        assert all("relay_attempt" not in each.fields for each in splunk.indexed)
+
+
+async def test_a_drain_gives_back_what_a_refusal_left(tmp_path: Path) -> None:
+    """The last answer names a culprit: what follows it is neither posted any more nor kept."""
+    async with StandInSplunk([], event_bytes_max=4_000) as splunk, acme(tmp_path, splunk, batch=4) as here:
+        good = await here.accept(1)
+        await here.accept(1, size=9_000)
+        good += await here.accept(2)
+        splunk.script(Fault.slow(0.3))
+        here.run()
+        await splunk.wait_for(1, timeout_s=5)
+        await here.supervisor.drain(5)
+        assert (splunk.request_count, await here.waiting()) == (1, 3)
+        here.run()
+        await here.until_settled()
+        assert sorted(ids_of(splunk.indexed)) == good
+        assert len(await here.spool.dead_letters()) == 1
+
+
+async def test_a_drain_whose_deadline_passes_marks_what_it_cut_off(tmp_path: Path) -> None:
+    """Splunk took it and would have answered later: it goes again after the restart, with a mark."""
+    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk, batch=3) as here:
+        ids = await here.accept(3)
+        splunk.script(Fault.hang(stored=True))
+        here.run()
+        await splunk.wait_for(3, timeout_s=5)
+        begun = time.monotonic()
+        await here.supervisor.drain(0.2)
+        assert time.monotonic() - begun < 1
+        assert await here.waiting() == 3
+        here.run()
+        await here.until_settled()
+        assert Counter(ids_of(splunk.indexed)) == dict.fromkeys(ids, 2)
+        assert [each.fields.get("relay_attempt") for each in splunk.indexed] == [None] * 3 + [2] * 3
+
+
+async def test_a_worker_that_dies_is_fatal_and_said(tmp_path: Path) -> None:
+    """The spool breaks in a way nobody foresaw: delivering says so once instead of standing still."""
+
+    class Broken(Flaky):
+        async def claim(self, **_: Any) -> list[Delivery]:
+            raise ZeroDivisionError
+
+    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk) as here:
+        here.run(spool=Broken(here.spool))
+        await until(lambda: here.fatal)
+        assert here.fatal == ["worker feeder died: ZeroDivisionError"]
+        assert here.supervisor.problem == here.fatal[0]
+        assert here.said("worker.died")
+
+
+async def test_a_post_that_dies_is_fatal_too(tmp_path: Path) -> None:
+    """Not only the long-lived workers are watched."""
+
+    class Broken:
+        async def post(self, *_: Any, **__: Any) -> Any:
+            raise ZeroDivisionError
+
+        async def close(self) -> None:
+            pass
+
+    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk) as here:
+        await here.accept(1)
+        here.run(open_wire=lambda _: Broken())
+        await until(lambda: here.fatal)
+        assert here.fatal == ["worker post died: ZeroDivisionError"]
+
+
+async def test_a_supervisor_that_never_started_drains(tmp_path: Path) -> None:
+    """Start-up may fail half-way."""
+    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk) as here:
+        supervisor = here.run()
+        await supervisor.drain(0)
+        await supervisor.drain(1)
+        assert not here.fatal

@@ -1,0 +1,176 @@
+"""How an answer divides a batch, and that dividing on and on delivers or buries everything exactly once."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.delivery.batch import Batch, Parcel, divide, take
+from app.delivery.flow import Flow, company, grown, paused, shrunk, slowed
+from app.model import Delivery, Hook, Secret, Stream
+from app.splunk.answers import Answer, HecBody, Outcome, Rest, Verdict, judge
+
+
+@dataclass(frozen=True)
+class Splunk:
+    """A Splunk as a function: which of a batch it takes, and what it says."""
+
+    poison: frozenset[int]
+    says: str
+    busy: tuple[int | None, ...] = ()
+    """For the first posts: how many are taken before code 9, ``None``: none and no number."""
+
+    def __call__(self, batch: tuple[int, ...], post: int) -> tuple[tuple[int, ...], Answer]:
+        """What it takes of the batch, and its answer."""
+        bad = next((place for place, each in enumerate(batch) if each in self.poison), len(batch))
+        number = self.busy[post] if post < len(self.busy) else None
+        if number is not None and number < min(len(batch), bad + 1):
+            return batch[:number], Answer(status=503, body=HecBody(code=9, invalid_event_number=number))
+        if bad == len(batch):
+            return batch, Answer(status=200, body=HecBody(code=0))
+        return self._refused(batch, bad)
+
+    def _refused(self, batch: tuple[int, ...], bad: int) -> tuple[tuple[int, ...], Answer]:
+        match self.says:
+            case "number":
+                taken, body = batch[:bad], HecBody(code=6, invalid_event_number=bad)
+            case "one too few":
+                bad = max(0, bad - 1)
+                taken, body = batch[:bad], HecBody(code=6, invalid_event_number=bad)
+            case "nothing":
+                taken, body = batch[:bad], HecBody(code=5)
+            case _:
+                return (), Answer(status=413 if self.says == "413" else 400)
+        return taken, Answer(status=400, body=body)
+
+
+def drive(count: int, splunk: Splunk) -> tuple[Counter[int], list[int], int]:
+    """Post until nothing is left; what was taken how often, what was buried, and how many posts it took."""
+    queue = deque([tuple(range(count))])
+    taken: Counter[int] = Counter()
+    settled: Counter[int] = Counter()
+    buried: list[int] = []
+    posts = 0
+    while queue:
+        batch = queue.popleft()
+        got, answer = splunk(batch, posts)
+        posts += 1
+        assert posts < 20 * (count + 2), "it goes on for ever"
+        taken.update(got)
+        verdict = judge(answer, len(batch))
+        division = divide(batch, verdict)
+        settled.update(division.delivered)
+        buried += division.buried
+        queue.extendleft(tuple(each) for each in reversed(division.resend))
+        if division.release:
+            queue.append(tuple(division.release))
+    assert not settled - taken, "called delivered, but Splunk never took it"
+    assert sorted([*settled.elements(), *buried]) == list(range(count))
+    return taken, buried, posts
+
+
+CASES = st.integers(1, 40).flatmap(
+    lambda count: st.tuples(st.just(count), st.frozensets(st.integers(0, count - 1), max_size=count))
+)
+BUSY = st.lists(st.none() | st.integers(0, 10), max_size=6).map(tuple)
+
+
+@given(case=CASES, says=st.sampled_from(["number", "one too few", "413", "html"]), busy=BUSY)
+def test_clean_refusals_deliver_once_and_bury_the_poison_alone(
+    case: tuple[int, frozenset[int]], says: str, busy: tuple[int | None, ...]
+) -> None:
+    """Every healthy one is taken exactly once, every poisonous one buried, whatever Splunk calls the culprit."""
+    count, poison = case
+    taken, buried, _ = drive(count, Splunk(poison, says, busy))
+    assert sorted(buried) == sorted(poison)
+    assert taken == Counter(set(range(count)) - poison)
+
+
+@given(case=CASES)
+def test_an_unnamed_culprit_in_a_stream_buries_the_poison_alone(case: tuple[int, frozenset[int]]) -> None:
+    """Splunk takes the head and does not say how much: nothing is lost, only poison is buried."""
+    count, poison = case
+    taken, buried, _ = drive(count, Splunk(poison, "nothing"))
+    assert sorted(buried) == sorted(poison)
+    assert set(taken) == set(range(count)) - poison
+
+
+def test_one_culprit_costs_three_posts() -> None:
+    """The batch, the suspect alone, the rest."""
+    assert drive(500, Splunk(frozenset({250}), "number"))[2] == 3
+
+
+@pytest.mark.parametrize("rest", list(Rest))
+def test_every_member_of_a_batch_has_one_place(rest: Rest) -> None:
+    """Whatever the verdict, in the order in which they were."""
+    verdict = Verdict(outcome=Outcome.REFUSED, words="", delivered=2, rest=rest, suspect=True)
+    sent = list(range(5 if rest is not Rest.NOTHING else 2))
+    division = divide(sent, verdict)
+    placed = [*division.delivered, *division.buried, *division.release]
+    assert [*placed, *(each for piece in division.resend for each in piece)] == sent
+
+
+def parcel(size: int = 10, *, attempts: int = 0, ambiguous: int = 0, tenant: str = "acme") -> Parcel:
+    """A parcel of so many bytes that failed so often."""
+    stream = Stream(tenant, "main")
+    hook = Hook(delivery_id="d", tenant=tenant, payload=b"")
+    delivery = Delivery(seq=1, lease="l", stream=stream, hook=hook, attempts=attempts, ambiguous=ambiguous)
+    return Parcel(delivery, b'{"fields":{"delivery_id":"d"}}' + b" " * (size - 30))
+
+
+def test_a_batch_keeps_both_limits_and_one_too_large_goes_alone() -> None:
+    """Bytes include the line breaks between envelopes."""
+    queue = deque([parcel(100)] * 5 + [parcel(1000)] + [parcel(100)] * 9)
+    sizes = []
+    while queue:
+        taken = take(queue, bytes_max=403, count_max=7)
+        sizes.append([len(each.envelope) for each in taken])
+    assert sizes == [[100] * 4, [100], [1000], [100] * 4, [100] * 4, [100]]
+    assert len(take(deque([parcel()] * 9), bytes_max=10_000, count_max=7)) == 7
+
+
+def test_what_failed_often_goes_in_small_company() -> None:
+    """So that what breaks connections ends up alone."""
+    assert [company(attempts=0, ambiguous=n, most=500) for n in range(7)] == [500, 500, 125, 31, 7, 1, 1]
+    assert company(attempts=7, ambiguous=0, most=500) == 500
+    assert company(attempts=20, ambiguous=0, most=500) == 1
+    queue = deque([parcel()] * 3 + [parcel(ambiguous=5)] + [parcel()] * 2)
+    assert [len(take(queue, bytes_max=10_000, count_max=500)) for _ in range(3)] == [3, 1, 2]
+
+
+def test_a_batch_of_two_streams_cannot_be_made() -> None:
+    """It would show a tenant's hec_events to another."""
+    secret = Secret("env:T", b"hec-secret")
+    with pytest.raises(ValueError, match="another stream"):
+        Batch(Stream("acme", "main"), "main", secret, (parcel(), parcel(tenant="other")))
+    assert "hec-secret" not in repr(Batch(Stream("acme", "main"), "main", secret, (parcel(),)))
+
+
+def test_a_parcel_remembers_that_it_may_have_arrived() -> None:
+    """A clean post after an ambiguous one does not make it certain again."""
+    posted = parcel().posted(ambiguous=True)
+    assert (posted.posts, posted.ambiguous) == (1, True)
+    assert b'"relay_attempt":2,' in posted.envelope
+    again = posted.posted(ambiguous=False)
+    assert (again.posts, again.ambiguous, again.envelope) == (2, True, posted.envelope)
+    before = replace(parcel(), delivery=replace(parcel().delivery, attempts=3))
+    assert b'"relay_attempt":5,' in before.posted(ambiguous=True).envelope
+
+
+def test_concurrency_grows_by_one_a_round_and_halves() -> None:
+    """Additive increase while all posts are in use, multiplicative decrease, never below one or above the limit."""
+    flow = Flow(posts=2.0)
+    for _ in range(2):
+        flow = grown(flow, saturated=True, posts_max=8, batch_max=500)
+    assert 2.9 <= flow.posts <= 3.0
+    assert grown(flow, saturated=False, posts_max=8, batch_max=500).posts == flow.posts
+    for _ in range(100):
+        flow = grown(flow, saturated=True, posts_max=8, batch_max=500)
+    assert (flow.posts, flow.held) == (8.0, 4500)
+    assert slowed(flow).posts == 4.0
+    assert slowed(slowed(slowed(slowed(flow)))).posts == 1.0
+    assert paused(flow) == Flow(posts=4.0)
+    assert shrunk(flow, body_bytes=100_000).body_bytes == 50_000
+    assert shrunk(flow, body_bytes=1_000).body_bytes == 10_000

@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sys
+from contextlib import suppress
 
 import click
 import structlog
@@ -35,6 +37,7 @@ def serve_command() -> None:
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
     writer = logs.configure(settings.log_format, settings.log_level)
+    _raise_open_files()
     try:
         status = uvloop.run(Service(settings).run())
     finally:
@@ -85,3 +88,10 @@ class Service:
         if self._relay.health is not None:
             self._relay.health.draining = True
         self._exit()
+
+
+def _raise_open_files() -> None:
+    """Every destination in use has connections of its own: take all the open files that the system allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

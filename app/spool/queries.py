@@ -15,7 +15,9 @@ class Queries:
 
     def __init__(self, file: str) -> None:
         parts = _NAME.split(self.text(file))[1:]
-        self._one = {name: body.strip().rstrip(";") for name, _, body in zip(*[iter(parts)] * 3, strict=True)}
+        self._one: dict[str, str] = {
+            name: body.strip().rstrip(";") for name, body in zip(parts[::3], parts[2::3], strict=True)
+        }
         self._many: dict[tuple[str, int], str] = {}
 
     @staticmethod

@@ -250,7 +250,10 @@ class SqliteSpool:
 
     async def _read(self, job: Callable[[Queries, sqlite3.Connection], _T]) -> _T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reader, job, _QUERIES, self._read_connection)
+        try:
+            return await loop.run_in_executor(self._reader, job, _QUERIES, self._read_connection)
+        except (sqlite3.Error, RuntimeError) as error:  # the latter: the reader is closed
+            raise SpoolError(f"spool_unavailable: {error}") from error
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -17,7 +17,9 @@ OF_NOTHING = b"6d2d9fc610337f813a1b85869ec214129940860543ad04308d87357f6c0133f6"
 
 def _verified(body: bytes = BODY, *, tenant: str = "acme", secrets: tuple[Secret, ...] = (KEY,), **said: str) -> Hook:
     signature = hmac.digest(secrets[0].value, body, "sha256").hex().encode()
-    headers = Headers(signature=signature, signatures=1, **said)
+    headers = Headers(signature=signature, signatures=1)
+    for name, text in said.items():
+        setattr(headers, name, text)
     return verify(body, headers, secrets, tenant=tenant, received_at=1.0)
 
 

@@ -1,0 +1,48 @@
+# One image for everything: `relay serve` by default, `relay demo`, `relay check`, `relay send` by argument.
+# What it installs is pinned with hashes in requirements.lock; nothing else is fetched.
+
+FROM python:3.13-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+RUN python -m venv --without-pip /opt/relay
+COPY requirements.lock ./
+RUN pip --python /opt/relay/bin/python install --require-hashes --only-binary :all: --requirement requirements.lock
+# The build backend comes with its hash too, out of the lock file that the developers use.
+COPY requirements-dev.lock ./
+RUN sed -n '/^flit-core==/,/[^\\]$/p' requirements-dev.lock > build.lock \
+    && pip install --require-hashes --only-binary :all: --requirement build.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY app app
+RUN pip wheel --no-deps --no-index --no-build-isolation --wheel-dir dist . \
+    && pip --python /opt/relay/bin/python install --no-deps --no-index dist/*.whl
+
+FROM python:3.13-slim
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="sentry-splunk-relay" \
+      org.opencontainers.image.description="A durable webhook relay: Sentry webhooks in, Splunk HEC events out" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# The image ships the standard library uncompiled, and a read-only root would compile it again at every start.
+RUN groupadd --gid 10001 relay \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/relay --shell /usr/sbin/nologin relay \
+    && install --directory --owner 10001 --group 10001 --mode 0700 /var/lib/relay \
+    && install --directory --mode 0755 /etc/relay \
+    && python -m compileall -q -j 0 -x '(test|idlelib|lib2to3|site-packages)' /usr/local/lib/python3.13
+COPY --from=build /opt/relay /opt/relay
+ENV PATH=/opt/relay/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONSAFEPATH=1 \
+    PYTHONUNBUFFERED=1 \
+    RELAY_HOST=0.0.0.0 \
+    RELAY_SPOOL_URL=sqlite:////var/lib/relay/spool.db \
+    RELAY_TENANTS_FILE=/etc/relay/tenants.yaml
+WORKDIR /
+USER 10001:10001
+VOLUME /var/lib/relay
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 CMD ["python", "-m", "app.cli.alive"]
+ENTRYPOINT ["relay"]
+CMD ["serve"]

@@ -39,8 +39,14 @@ lock: $(READY) ## Pin every dependency again, with hashes and without index addr
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --group dev --output-file requirements-dev.lock
 
+torture: $(READY) ## Kill the relay again and again, count what is lost (some minutes; docs/torture.md)
+	$(BIN)/python -m tests.torture $(or $(TORTURE),--trials 50 --jobs 2)
+
 image-test: $(READY) ## Lint, build and run the container image; system tests against it
 	$(BIN)/python tests/system/image.py
+
+bench: $(READY) ## What the project calls fast, measured on this machine (some minutes)
+	$(BIN)/python -m tests.bench
 
 clean: ## Forget the virtual environment and every cache
 	rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

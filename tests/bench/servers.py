@@ -1,0 +1,152 @@
+"""The servers that are measured, each one process: ``python -m tests.bench.servers NAME FOLDER``.
+
+``bare``   a bare ASGI application that reads the body and answers.
+``floor``  the same with HMAC and the relay's own group commit to SQLite FULL.
+``row``    as ``floor``, but into one plain table, one column: what no queue with dedup and books can reach.
+``relay``  the relay's accepting path: tenant look-up, verification, dedup, books, log line, metrics.
+"""
+
+import asyncio
+import gc
+import hmac
+import os
+import sqlite3
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from app import logs
+from app.ingest.accept import Ingest, Limits
+from app.ingest.body import read_body
+from app.metrics import Metrics
+from app.model import Hook, Secret
+from app.spool.group_commit import GroupCommit
+from app.spool.sqlite import PAGE_BYTES, SqliteSpool, connect
+from app.tenants.model import Snapshot, Tenant
+from tests.bench.load import SECRET
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+TENANTS = 10_000
+_HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"2")]
+
+
+async def _answer(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 202, "headers": _HEADERS})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+async def bare(_scope: Scope, receive: Receive, send: Send) -> None:
+    """Read and answer."""
+    await read_body(receive, bytes_max=10_000_000, deadline_s=10)
+    await _answer(send)
+
+
+class _Rows:
+    """The least that can be stored: the payload."""
+
+    def __call__(self, connection: sqlite3.Connection, items: Sequence[bytes], /) -> Sequence[None]:
+        marks = ", ".join(["(?)"] * len(items))
+        connection.execute(f"INSERT INTO payloads (payload) VALUES {marks}", list(items))  # noqa: S608 - marks only
+        return [None] * len(items)
+
+    def committed(self) -> None: ...
+    def rolled_back(self) -> None: ...
+
+
+def _signed(scope: Scope, body: bytes) -> bool:
+    given = next(value for name, value in scope["headers"] if name == b"sentry-hook-signature")
+    return hmac.compare_digest(hmac.digest(SECRET, body, "sha256").hex().encode(), given)
+
+
+def row(folder: Path) -> Application:
+    """HMAC, and the group commit around one plain table."""
+    path = folder / "row.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE payloads (payload BLOB)")
+    commits = GroupCommit(path, lambda: connect(path), _Rows(), jobs_max=10_000)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        body = await read_body(receive, bytes_max=10_000_000, deadline_s=10)
+        if _signed(scope, body):
+            await commits.put(body)
+            await _answer(send)
+
+    return app
+
+
+async def floor(folder: Path) -> Application:
+    """HMAC, and the relay's own group commit: the least that durable and deduplicated accepting can cost."""
+    spool = await _spool(folder)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        body = await read_body(receive, bytes_max=10_000_000, deadline_s=10)
+        if _signed(scope, body):
+            key = blake2b(next(value for name, value in scope["headers"] if name == b"request-id"), digest_size=16)
+            hook = Hook(delivery_id=key.hexdigest(), tenant="bench", dedup_keys=(key.digest(),), payload=body)
+            await spool.accept(hook, ("main",))
+            await _answer(send)
+
+    return app
+
+
+async def _spool(folder: Path) -> SqliteSpool:
+    return await SqliteSpool.open(folder / "spool.db", hooks_max=10_000_000, bytes_max=10**12, queue_hooks_max=10_000)
+
+
+@dataclass
+class _Tenants:
+    snapshot: Snapshot
+
+
+async def relay(folder: Path) -> Application:
+    """The accepting path as it is, with a tenants file of ten thousand."""
+    secret = Secret("env:BENCH", SECRET)
+    tenants = {
+        f"tenant-{n}": Tenant(name=f"tenant-{n}", client_secrets=(secret,), destination_names=("main",))
+        for n in range(TENANTS)
+    }
+    spool = await SqliteSpool.open(folder / "spool.db", hooks_max=10_000_000, bytes_max=10**12, queue_hooks_max=10_000)
+    limits = Limits(body_bytes_max=10_000_000, body_deadline_s=10, requests_max=1_000)
+    return Ingest(
+        _Tenants(Snapshot(tenants=tenants, by_installation={})), spool, limits=limits, metrics=Metrics("bench")
+    )
+
+
+async def main(name: str, folder: Path) -> None:
+    """Serve on a free port and print it."""
+    app: Application = bare
+    match name:
+        case "row":
+            app = row(folder)
+        case "floor":
+            app = await floor(folder)
+        case "relay":
+            app = await relay(folder)
+    logs.configure("json", "info", Path(os.devnull).open("wb"))  # noqa: ASYNC230, SIM115 - open for as long as the process
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off", proxy_headers=False)
+    )
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    gc.collect()
+    gc.freeze()
+    sys.stdout.write(f"{server.servers[0].sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    await serving
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], Path(sys.argv[2])))
+    os._exit(0)

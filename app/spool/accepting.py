@@ -16,6 +16,8 @@ from app.spool.queries import Queries
 _T = TypeVar("_T")
 
 WAITING, PARKED, DEAD = range(3)
+ROWS_MAX = 64
+"""Rows a statement. Each statement costs the writer the interpreter's lock twice, so a group is not cut finer."""
 DESTINATIONS_MAX = 64
 """A delivery's seq is its hook's seq times this, plus the number of its destination."""
 
@@ -75,7 +77,7 @@ class HookStore:
         keys = list(chain.from_iterable(wanted.hook.dedup_keys for wanted in items))
         return {
             found: delivery_id
-            for part in _powers(keys)
+            for part in _pieces(keys)
             for found, delivery_id in connection.execute(self._queries.rows("find_seen", len(part)), part)
         }
 
@@ -136,14 +138,11 @@ def about(hook: Hook) -> str:
 
 def execute_rows(connection: sqlite3.Connection, queries: Queries, name: str, rows: Sequence[Sequence[object]]) -> None:
     """Run the ``(rows)`` statement ``name`` over all rows."""
-    for part in _powers(rows):
+    for part in _pieces(rows):
         connection.execute(queries.rows(name, len(part)), list(chain.from_iterable(part)))
 
 
-def _powers(rows: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    """Cut into pieces of 64, 32, ... 1: seven statement texts a table serve every length."""
-    start, left = 0, len(rows)
-    for width in (64, 32, 16, 8, 4, 2, 1):
-        while left >= width:
-            yield rows[start : start + width]
-            start, left = start + width, left - width
+def _pieces(rows: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Cut into pieces of ``ROWS_MAX`` and what is left: few enough statement texts to keep all of them prepared."""
+    for start in range(0, len(rows), ROWS_MAX):
+        yield rows[start : start + ROWS_MAX]

@@ -30,6 +30,7 @@ from app.spool.queries import Queries
 APPLICATION_ID = 0x53535231
 """``SSR1``, in the file's header: tells a spool from any other SQLite file."""
 SCHEMA_VERSION = 1
+CACHE_KIB = 16_384
 PAGE_BYTES = 8_192
 """A payload of 10 KB then takes two pages to write instead of three; see decision 0003."""
 
@@ -258,10 +259,11 @@ class SqliteSpool:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection as the spool wants it: no implicit transactions, every commit synced."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=10)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoint.py
     connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     return connection
 
 

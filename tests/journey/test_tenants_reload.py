@@ -46,7 +46,7 @@ def written(path: Path, content: str) -> Path:
 async def until(true: Callable[[], bool]) -> None:
     """Wait for a condition, at most 10 s."""
     async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - files change without an event to wait for
+        while not true():
             await asyncio.sleep(0.005)
 
 

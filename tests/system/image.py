@@ -87,7 +87,7 @@ def build_and_test(base: str, scratch: Path) -> int:
     step(f"system tests against {TAG} with {engine.run}")
     told = {"RELAY_TEST_IMAGE": TAG, "RELAY_TEST_ENGINE": engine.run, **engine.environment}
     tests = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(Path(__file__).parent)]
-    return subprocess.run(tests, cwd=PROJECT, env=os.environ | told, check=False).returncode  # noqa: S603 - our own
+    return subprocess.run(tests, cwd=PROJECT, env=os.environ | told, check=False).returncode
 
 
 def working_engine(base: str, scratch: Path) -> Engine:
@@ -163,13 +163,13 @@ def step(what: str) -> None:
 def call(*command: str, quiet: bool = False, environment: Mapping[str, str] = NOTHING) -> None:
     """Run a command, its output shown unless ``quiet``; ``CalledProcessError`` if it fails."""
     where = subprocess.DEVNULL if quiet else None
-    subprocess.run(command, check=True, stdout=where, env={**os.environ, **environment})  # noqa: S603 - ours
+    subprocess.run(command, check=True, stdout=where, env={**os.environ, **environment})
 
 
 def output(*command: str, says: str = "", environment: Mapping[str, str] = NOTHING) -> str:
     """What a command prints, or ``says`` if it prints nothing; an empty string if it fails or is not there."""
     try:
-        ended = subprocess.run(  # noqa: S603 - ours
+        ended = subprocess.run(
             command, check=True, capture_output=True, text=True, timeout=60, env={**os.environ, **environment}
         )
     except (OSError, subprocess.SubprocessError):

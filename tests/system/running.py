@@ -199,7 +199,7 @@ class Spawned:
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RELAY_")}
         with self._log.open("ab") as log:
-            self._running = subprocess.Popen(  # noqa: S603 - the relay itself
+            self._running = subprocess.Popen(
                 [*command, *arguments],
                 env={**inherited, **own, **settings},
                 stdout=log,
@@ -272,7 +272,7 @@ class Container:
 
 def engine(*arguments: str, check: bool = True) -> str:
     """What docker or podman prints."""
-    ended = subprocess.run([ENGINE, *arguments], capture_output=True, text=True, check=False, timeout=120)  # noqa: S603 - ours
+    ended = subprocess.run([ENGINE, *arguments], capture_output=True, text=True, check=False, timeout=120)
     assert ended.returncode == 0 or not check, f"{ENGINE} {arguments[0]}: {ended.stderr}"
     return ended.stdout + (ended.stderr if arguments[0] == "logs" else "")
 

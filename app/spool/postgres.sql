@@ -1,0 +1,280 @@
+-- The statements of the spool on PostgreSQL, by name. now() is the database's clock and the only one.
+-- Rows go in and out as arrays: one statement, one round trip, whatever their number.
+
+-- name: accept
+-- One batch, whole or not at all. $1, $2 dedup keys and the number of the hook each belongs to; $3 to $8 the hooks;
+-- $9 to $12 their deliveries; $13 the shard. A hook with a known key is left out and told with the first one's id.
+-- A key that another connection has stored since the statement began fails it, and it is tried again.
+-- Keys are stored in their own order, so that two connections with the same keys wait for each other and never both.
+WITH given_key AS (
+    SELECT * FROM unnest($1::bytea[], $2::integer[]) WITH ORDINALITY AS k (dedup_key, n, place)
+),
+known AS MATERIALIZED (
+    SELECT n, place, delivery_id FROM (
+        SELECT n, place, (SELECT s.delivery_id FROM spool_seen s WHERE s.dedup_key = k.dedup_key) AS delivery_id
+        FROM given_key k
+    ) AS looked_up WHERE delivery_id IS NOT NULL
+),
+fresh AS MATERIALIZED (
+    SELECT nextval('spool_hook_seq') AS seq, h.*
+    FROM unnest($3::text[], $4::text[], $5::text[], $6::double precision[], $7::text[], $8::bytea[])
+        WITH ORDINALITY AS h (delivery_id, tenant, installation, received_at, about, payload, n)
+    WHERE n NOT IN (SELECT n FROM known)
+),
+fresh_delivery AS MATERIALIZED (
+    SELECT f.seq * 64 + d.number AS seq, CASE f.tenant WHEN '' THEN 1 ELSE 0 END AS state, d.stream, f.received_at,
+        octet_length(f.payload) AS bytes, d.siblings, f.delivery_id
+    FROM unnest($9::integer[], $10::integer[], $11::text[], $12::integer[]) AS d (n, number, stream, siblings)
+    JOIN fresh f ON f.n = d.n
+),
+keys AS (
+    INSERT INTO spool_seen (dedup_key, delivery_id, at)
+    SELECT k.dedup_key, f.delivery_id, now() FROM given_key k JOIN fresh f ON f.n = k.n ORDER BY k.dedup_key
+),
+hooks AS (
+    INSERT INTO spool_hooks (seq, delivery_id, tenant, installation, received_at, bytes, about, payload)
+    SELECT seq, delivery_id, tenant, installation, received_at, octet_length(payload), about, payload FROM fresh
+),
+deliveries AS (
+    INSERT INTO spool_deliveries
+        (seq, state, stream, due_at, waiting_since, received_at, bytes, siblings, delivery_id)
+    SELECT seq, state, stream, now(), now(), received_at, bytes, siblings, delivery_id FROM fresh_delivery
+),
+booked AS (
+    INSERT INTO spool_ledger AS l (stream, shard, accepted)
+    SELECT stream, $13::integer, count(*) FROM fresh_delivery GROUP BY stream ORDER BY stream
+    ON CONFLICT (stream, shard) DO UPDATE SET accepted = l.accepted + excluded.accepted
+),
+filled AS (
+    UPDATE spool_shards SET hooks = hooks + (SELECT count(*) FROM fresh), until = now() + interval '60 seconds',
+        bytes = bytes + (SELECT sum(octet_length(payload)) FROM fresh)
+    WHERE shard = $13::integer AND EXISTS (SELECT 1 FROM fresh)
+)
+SELECT fill.hooks, fill.bytes, known.n, known.delivery_id
+FROM (SELECT coalesce(sum(hooks), 0)::bigint AS hooks, coalesce(sum(bytes), 0)::bigint AS bytes FROM spool_shards) fill
+LEFT JOIN known ON true ORDER BY known.place;
+
+-- name: look
+-- How full it is, and which of these dedup keys are known.
+SELECT fill.hooks, fill.bytes, s.dedup_key, s.delivery_id
+FROM (SELECT coalesce(sum(hooks), 0)::bigint AS hooks, coalesce(sum(bytes), 0)::bigint AS bytes FROM spool_shards) fill
+LEFT JOIN spool_seen s ON s.dedup_key = ANY ($1::bytea[]);
+
+-- name: take_shard
+-- The first shard that is nobody's.
+UPDATE spool_shards SET owner = $1::uuid, until = now() + interval '60 seconds'
+WHERE shard = (SELECT shard FROM spool_shards WHERE until <= now() ORDER BY shard LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING shard;
+
+-- name: new_shard
+INSERT INTO spool_shards (shard, owner, until)
+SELECT coalesce(max(shard), 0) + 1, $1::uuid, now() + interval '60 seconds' FROM spool_shards
+ON CONFLICT (shard) DO NOTHING RETURNING shard;
+
+-- name: keep_shard
+UPDATE spool_shards SET until = now() + interval '60 seconds' WHERE shard = $1::integer AND owner = $2::uuid;
+
+-- name: leave_shard
+UPDATE spool_shards SET until = now() WHERE shard = $1::integer AND owner = $2::uuid;
+
+-- name: claim
+-- Due deliveries of every stream, beginning with the one after $1 and once around. The streams are found by skipping
+-- through the index, which costs a look-up a stream however long the backlogs are. $2 busy streams, $3 at most of one
+-- stream, $4 at most of one stream under lease anywhere, $5 at most in all, $6 payload bytes, $7 lease, $8 its length.
+-- Rows that another replica is about to take are passed over; the condition on due_at is what makes them nobody else's.
+WITH RECURSIVE stream (name, due_at, lap) AS (
+    SELECT $1::text COLLATE "C", NULL::timestamptz, 0
+    UNION ALL
+    SELECT next.stream, next.due_at, next.lap
+    FROM stream s CROSS JOIN LATERAL (
+        (SELECT d.stream, d.due_at, s.lap FROM spool_deliveries d
+         WHERE d.state = 0 AND d.stream > s.name ORDER BY d.stream, d.due_at LIMIT 1)
+        UNION ALL
+        (SELECT d.stream, d.due_at, 1 FROM spool_deliveries d
+         WHERE d.state = 0 AND s.lap = 0 ORDER BY d.stream, d.due_at LIMIT 1)
+        LIMIT 1
+    ) AS next
+    WHERE next.lap = 0 OR next.stream <= $1::text COLLATE "C"
+),
+candidate AS MATERIALIZED (
+    SELECT due.seq, due.bytes
+    FROM stream s CROSS JOIN LATERAL (
+        SELECT d.seq, d.bytes FROM spool_deliveries d
+        WHERE d.state = 0 AND d.stream = s.name AND d.due_at <= now()
+        ORDER BY d.due_at, d.seq
+        LIMIT least($3::integer, greatest(0, $4::integer - (
+            SELECT count(*) FROM spool_deliveries held
+            WHERE held.state = 0 AND held.stream = s.name AND held.lease IS NOT NULL AND held.due_at > now()
+        )))
+        FOR UPDATE SKIP LOCKED
+    ) AS due
+    WHERE s.due_at <= now() AND s.name <> ALL ($2::text[])
+    LIMIT $5::integer
+),
+placed AS (SELECT seq, bytes, row_number() OVER () AS place FROM candidate),
+picked AS MATERIALIZED (
+    SELECT seq, place FROM (SELECT seq, place, sum(bytes) OVER (ORDER BY place) AS total FROM placed) AS summed
+    WHERE place = 1 OR total <= $6::bigint
+),
+taken AS (
+    UPDATE spool_deliveries d SET lease = $7::uuid, due_at = now() + $8::double precision * interval '1 second'
+    FROM picked WHERE d.seq = picked.seq AND d.state = 0 AND d.due_at <= now()
+    RETURNING d.seq, d.stream, d.attempts, d.ambiguous, picked.place
+)
+SELECT t.seq, t.stream, t.attempts, t.ambiguous,
+    h.delivery_id, h.tenant, h.installation, h.received_at, h.about, h.payload
+FROM taken t JOIN spool_hooks h ON h.seq = t.seq / 64 ORDER BY t.place;
+
+-- name: renew
+UPDATE spool_deliveries d SET due_at = now() + $3::double precision * interval '1 second'
+FROM unnest($1::bigint[], $2::uuid[]) AS ours (seq, lease)
+WHERE d.seq = ours.seq AND d.lease = ours.lease AND d.state = 0 AND d.due_at > now()
+RETURNING d.seq;
+
+-- name: settle
+-- Removes them, and the hooks that had no other delivery from the beginning.
+WITH gone AS (
+    DELETE FROM spool_deliveries d USING unnest($1::bigint[], $2::uuid[]) AS ours (seq, lease)
+    WHERE d.seq = ours.seq AND d.lease = ours.lease AND d.state = 0 AND d.due_at > now()
+    RETURNING d.seq, d.stream, d.siblings
+),
+emptied AS (
+    DELETE FROM spool_hooks h USING gone WHERE h.seq = gone.seq / 64 AND gone.siblings = 1 RETURNING h.bytes
+)
+SELECT seq, stream, siblings, (SELECT count(*) FROM emptied), (SELECT coalesce(sum(bytes), 0) FROM emptied)::bigint
+FROM gone;
+
+-- name: lock_hooks
+-- Of hooks with several deliveries: two replicas that settle the last two at the same time look one after the other.
+SELECT seq FROM spool_hooks WHERE seq = ANY ($1::bigint[]) ORDER BY seq FOR UPDATE;
+
+-- name: delete_emptied
+DELETE FROM spool_hooks h WHERE h.seq = ANY ($1::bigint[])
+    AND NOT EXISTS (SELECT 1 FROM spool_deliveries d WHERE d.seq >= h.seq * 64 AND d.seq < (h.seq + 1) * 64)
+RETURNING h.bytes;
+
+-- name: release
+UPDATE spool_deliveries d
+SET lease = NULL, due_at = now() + ours.retry_in_s * interval '1 second', attempts = d.attempts + ours.attempted,
+    ambiguous = d.ambiguous + ours.ambiguous, fault = ours.fault
+FROM unnest($1::bigint[], $2::uuid[], $3::double precision[], $4::integer[], $5::integer[], $6::text[])
+    AS ours (seq, lease, retry_in_s, attempted, ambiguous, fault)
+WHERE d.seq = ours.seq AND d.lease = ours.lease AND d.state = 0 AND d.due_at > now()
+RETURNING d.seq;
+
+-- name: bury
+UPDATE spool_deliveries d
+SET state = 2, lease = NULL, cause = ours.cause, fault = ours.detail, buried_at = now(),
+    attempts = d.attempts + ours.attempted
+FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::integer[])
+    AS ours (seq, lease, cause, detail, attempted)
+WHERE d.seq = ours.seq AND d.lease = ours.lease AND d.state = 0 AND d.due_at > now()
+RETURNING d.seq;
+
+-- name: give_up
+-- Leases that end with their holder.
+UPDATE spool_deliveries d SET lease = NULL, due_at = now()
+FROM unnest($1::bigint[], $2::uuid[]) AS ours (seq, lease)
+WHERE d.seq = ours.seq AND d.lease = ours.lease AND d.state = 0 AND d.due_at > now();
+
+-- name: book
+INSERT INTO spool_ledger AS l (stream, shard, accepted, delivered, filtered, discarded, adopted)
+SELECT stream, $1::integer, accepted, delivered, filtered, discarded, adopted
+FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+    AS more (stream, accepted, delivered, filtered, discarded, adopted)
+ORDER BY stream
+ON CONFLICT (stream, shard) DO UPDATE SET accepted = l.accepted + excluded.accepted,
+    delivered = l.delivered + excluded.delivered, filtered = l.filtered + excluded.filtered,
+    discarded = l.discarded + excluded.discarded, adopted = l.adopted + excluded.adopted;
+
+-- name: add_fill
+UPDATE spool_shards SET hooks = hooks + $2::bigint, bytes = bytes + $3::bigint, until = now() + interval '60 seconds'
+WHERE shard = $1::integer;
+
+-- name: parked
+SELECT DISTINCT installation FROM spool_hooks WHERE tenant = '';
+
+-- name: find_parked
+-- Dead letters keep their hook's empty tenant: only what is still parked can be adopted.
+SELECT h.seq, h.delivery_id, h.received_at, h.bytes FROM spool_hooks h JOIN spool_deliveries d ON d.seq = h.seq * 64
+WHERE h.tenant = '' AND h.installation = $1::text AND d.state = 1
+ORDER BY h.seq LIMIT 500 FOR UPDATE SKIP LOCKED;
+
+-- name: unpark
+DELETE FROM spool_deliveries WHERE seq = ANY ($1::bigint[]) AND state = 1;
+
+-- name: adopt_hooks
+UPDATE spool_hooks SET tenant = $1::text WHERE seq = ANY ($2::bigint[]);
+
+-- name: insert_adopted
+INSERT INTO spool_deliveries (seq, state, stream, due_at, waiting_since, received_at, bytes, siblings, delivery_id)
+SELECT h.seq * 64 + d.number - 1, 0, d.stream, now(), now(), h.received_at, h.bytes, $5::integer, h.delivery_id
+FROM unnest($1::bigint[], $2::text[], $3::double precision[], $4::integer[])
+    AS h (seq, delivery_id, received_at, bytes)
+CROSS JOIN unnest($6::text[]) WITH ORDINALITY AS d (stream, number);
+
+-- name: expire
+-- What nobody is delivering just now and waited too long, longest first.
+UPDATE spool_deliveries d
+SET state = 2, lease = NULL, buried_at = now(), cause = CASE d.state WHEN 1 THEN $2::text ELSE $3::text END,
+    fault = CASE d.fault WHEN '' THEN $4::text ELSE $4::text || '; last fault: ' || d.fault END
+WHERE d.state < 2 AND d.seq = ANY (ARRAY(
+    SELECT old.seq FROM spool_deliveries old
+    WHERE old.state < 2 AND old.waiting_since < now() - $1::double precision * interval '1 second'
+        AND NOT (old.lease IS NOT NULL AND old.due_at > now())
+    ORDER BY old.waiting_since LIMIT $5::integer FOR UPDATE SKIP LOCKED
+))
+RETURNING d.seq;
+
+-- name: forget_seen
+DELETE FROM spool_seen WHERE dedup_key = ANY (ARRAY(
+    SELECT dedup_key FROM spool_seen WHERE at < now() - $1::double precision * interval '1 second'
+    ORDER BY at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+))
+RETURNING 1;
+
+-- name: dead_letters
+SELECT delivery_id, stream, cause, fault, attempts, received_at, extract(epoch FROM buried_at)::double precision
+FROM spool_deliveries
+WHERE state = 2 AND ($1::text IS NULL OR substr(stream, 1, length($1::text)) = $1::text)
+ORDER BY buried_at DESC, seq DESC LIMIT $2::integer;
+
+-- name: redeliver
+-- A dead letter that was parked is parked again: without a tenant there is nowhere to deliver it.
+UPDATE spool_deliveries
+SET state = CASE stream WHEN '/' THEN 1 ELSE 0 END, due_at = now(), waiting_since = now(), cause = NULL,
+    buried_at = NULL
+WHERE state = 2 AND delivery_id = ANY ($1::text[])
+RETURNING seq;
+
+-- name: discard
+DELETE FROM spool_deliveries WHERE state = 2 AND delivery_id = ANY ($1::text[]) RETURNING seq, stream, siblings;
+
+-- name: ledger
+SELECT stream, sum(accepted)::bigint, sum(delivered)::bigint, sum(filtered)::bigint, sum(discarded)::bigint,
+    sum(adopted)::bigint
+FROM spool_ledger GROUP BY stream;
+
+-- name: count_states
+SELECT stream, count(*) FILTER (WHERE state < 2), count(*) FILTER (WHERE state = 2)
+FROM spool_deliveries GROUP BY stream;
+
+-- name: fill
+SELECT coalesce(sum(hooks), 0)::bigint AS hooks, coalesce(sum(bytes), 0)::bigint AS bytes FROM spool_shards;
+
+-- name: oldest_waiting
+SELECT received_at FROM spool_deliveries WHERE state = 0 ORDER BY waiting_since, seq LIMIT 1;
+
+-- name: safety
+-- What the server says of its own care. Databases that are not PostgreSQL know none of these names, or not all.
+SELECT name, setting FROM pg_settings
+WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit', 'transaction_read_only');
+
+-- name: version
+SELECT max(version) FROM spool_schema;
+
+-- name: tables
+SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema();
+
+-- name: set_version
+INSERT INTO spool_schema (version) VALUES ($1::integer);

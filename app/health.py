@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -83,6 +83,7 @@ class Health:
         tenants: Tenants,
         delivering: Delivering,
         metrics: Metrics,
+        trouble: Callable[[], str | None],
         hooks_max: int,
         bytes_max: int,
     ) -> None:
@@ -90,6 +91,7 @@ class Health:
         self._tenants = tenants
         self._delivering = delivering
         self._metrics = metrics
+        self._accepting_trouble = trouble
         self._hooks_max = hooks_max
         self._bytes_max = bytes_max
         self.draining = False
@@ -106,6 +108,12 @@ class Health:
 
     async def metrics_page(self) -> bytes:
         """The Prometheus text."""
+        snapshot = self._tenants.snapshot
+        self._metrics.tenants(
+            count=len(snapshot.tenants),
+            refused=self._tenants.problem is not None,
+            unresolved=len(snapshot.unresolved),
+        )
         return self._metrics.page(await self._stats(), now=time.time())
 
     async def _stats(self) -> SpoolStats | None:
@@ -117,6 +125,8 @@ class Health:
     def _accepting(self) -> Part:
         if self.draining:
             return Part(ready=False, words=["stopping: no longer a place to send hooks to"])
+        if (trouble := self._accepting_trouble()) is not None:
+            return Part(ready=False, words=[f"the last hook could not be stored: {trouble}"])
         return Part(ready=True, words=["accepting hooks"])
 
     async def _spool_part(self) -> Part:
@@ -135,7 +145,9 @@ class Health:
         return Part(ready=not full, words=words)
 
     def _tenants_part(self) -> Part:
-        words = [f"{len(self._tenants.snapshot.tenants)} tenants"]
+        snapshot = self._tenants.snapshot
+        words = [f"{len(snapshot.tenants)} tenants"]
+        words += [f"the last good value serves on: {each}" for each in snapshot.unresolved[:WORDS_MAX]]
         if self._tenants.problem:
             words.append(f"the tenants file was refused, the one before it serves on: {self._tenants.problem}")
         return Part(ready=True, words=words)

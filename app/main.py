@@ -92,12 +92,14 @@ class Relay:
                 on_fatal=self._on_fatal,
                 observer=metrics,
             )
-            self._ingest = Ingest(registry, spool, limits=limits_of(settings), metrics=metrics)
+            metrics.limits(hooks_max=settings.spool_hooks_max, bytes_max=settings.spool_bytes_max)
+            self._ingest = ingest = Ingest(registry, spool, limits=limits_of(settings), metrics=metrics)
             self.health = Health(
                 spool=spool,
                 tenants=registry,
                 delivering=supervisor,
                 metrics=metrics,
+                trouble=ingest.trouble,
                 hooks_max=settings.spool_hooks_max,
                 bytes_max=settings.spool_bytes_max,
             )

@@ -7,11 +7,21 @@ Labels are bounded: tenants and destinations by the tenants file, everything els
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from app.errors import Refusal
 from app.model import SpoolStats, Stream
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # a line more a counter that nobody reads
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0)
 _STREAM = ("tenant", "destination")
@@ -26,6 +36,13 @@ _STATES = {
     "waiting": 'Deliveries on the disk that Splunk has not got yet (tenant "": parked, no tenant claims them).',
     "dead": "Dead letters: deliveries that need a person.",
 }
+
+
+def refusals(root: type[Refusal]) -> Iterator[type[Refusal]]:
+    """Every kind of refusal below ``root``."""
+    for each in root.__subclasses__():
+        yield each
+        yield from refusals(each)
 
 
 class Metrics:
@@ -54,6 +71,23 @@ class Metrics:
             registry=self.registry,
         )
         self._declare_delivery()
+        self._hooks_limit = Gauge("relay_spool_hooks_limit", "Hooks the spool may hold.", registry=self.registry)
+        self._bytes_limit = Gauge(
+            "relay_spool_payload_bytes_limit", "Payload bytes the spool may hold.", registry=self.registry
+        )
+        self._tenants = Gauge("relay_tenants", "Tenants in force.", registry=self.registry)
+        self._tenants_refused = Gauge(
+            "relay_tenants_file_refused",
+            "1 while the tenants file's present version is refused and the one before it serves on.",
+            registry=self.registry,
+        )
+        self._secrets_unresolved = Gauge(
+            "relay_secrets_unresolved",
+            "References of the tenants file that do not resolve now; their last good values serve on.",
+            registry=self.registry,
+        )
+        for refusal in refusals(Refusal):
+            self._refusals.labels(refusal.code)  # from the start, so that a first one shows as an increase
         Gauge("relay_build_info", "Always 1; the version is the label.", ["version"], registry=self.registry).labels(
             version
         ).set(1)
@@ -162,6 +196,17 @@ class Metrics:
     def spool_failed(self, *, doing: str) -> None:
         """Delivering could not use the spool just now."""
         self._spool_faults.labels(doing).inc()
+
+    def limits(self, *, hooks_max: int, bytes_max: int) -> None:
+        """What the spool may hold."""
+        self._hooks_limit.set(hooks_max)
+        self._bytes_limit.set(bytes_max)
+
+    def tenants(self, *, count: int, refused: bool, unresolved: int) -> None:
+        """The tenants in force, as they are at the moment of a scrape."""
+        self._tenants.set(count)
+        self._tenants_refused.set(refused)
+        self._secrets_unresolved.set(unresolved)
 
     def page(self, stats: SpoolStats | None, *, now: float) -> bytes:
         """The page of ``GET /metrics``. Without ``stats`` (the spool cannot be read) its part is missing."""

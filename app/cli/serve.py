@@ -61,9 +61,12 @@ class Service:
         self._server = server
         loop.add_signal_handler(signal.SIGTERM, self._stop, signal.SIGTERM)
         loop.add_signal_handler(signal.SIGINT, self._stop, signal.SIGINT)
-        await server.serve()
-        if self._relay.fault is not None:
-            sys.stderr.write(f"relay cannot start: {self._relay.fault}\n")
+        try:
+            await server.serve()
+        except SystemExit:  # what uvicorn makes of a start that failed
+            why = self._relay.fault or f"it cannot listen on {settings.host} port {settings.port}"
+            sys.stderr.write(f"relay cannot start: {why}\n")
+            return EXIT_FAILED
         return self._status
 
     def _stop(self, number: int) -> None:

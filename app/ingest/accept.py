@@ -29,6 +29,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 OFF_LOOP_BYTES = 262_144
 """From this size on, hashing (or for a shared integration parsing) takes long enough to hold up others."""
+TROUBLE_S = 10.0
 _JSON = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
 _log = structlog.stdlib.get_logger()
@@ -62,6 +63,14 @@ class Ingest:
         self._limits = limits
         self._metrics = metrics
         self._in_progress = 0
+        self._not_stored: tuple[float, str] | None = None
+        """When (``time.monotonic``) and why the last hook could not be stored; ``None`` once one was."""
+
+    def trouble(self) -> str | None:
+        """Why hooks cannot be stored, if that was so just now. Forgotten after a while, so that it is tried again."""
+        if self._not_stored is None or time.monotonic() - self._not_stored[0] > TROUBLE_S:
+            return None
+        return self._not_stored[1]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: 202 with the delivery id, or a refusal with its code word."""
@@ -95,6 +104,7 @@ class Ingest:
         return hook, await self._spool.accept(hook, destinations)
 
     def _note(self, hook: Hook, accepted: Accepted, seconds: float) -> None:
+        self._not_stored = None
         self._metrics.accepted(hook.tenant, fresh=accepted.fresh, seconds=seconds)
         _log.info(
             "hook.accepted" if accepted.fresh else "hook.repeated",
@@ -110,6 +120,8 @@ class Ingest:
         )
 
     async def _refuse(self, scope: Scope, send: Send, refusal: Refusal) -> None:
+        if isinstance(refusal, NotStored):
+            self._not_stored = time.monotonic(), refusal.reason
         self._metrics.refused(refusal.code)
         log = _log.error if refusal.status >= 500 else _log.warning  # noqa: PLR2004 - HTTP's own border
         log("request.refused", code=refusal.code, reason=refusal.reason, path=_shown(scope), **refusal.facts)

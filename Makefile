@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-.PHONY: help demo test check format lock bench torture image-test clean
+.PHONY: help demo test property check format lock bench torture image-test clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,12 @@ demo: $(READY) ## Stand-in Splunk, relay, samples of every resource; everything 
 
 test: $(READY) ## The tests
 	$(BIN)/python -m pytest
+
+property: SEED := $(or $(SEED),$(shell date +%s))
+property: $(READY) ## Thousands of arbitrary batches and faults against lanes (about ten minutes; SEED=n repeats a run)
+	@echo "seed $(SEED)"
+	PROPERTY_TIMES=$(or $(TIMES),50) $(BIN)/python -m pytest tests/unit/test_delivery_any_answer.py \
+		tests/journey/test_delivery_property.py --hypothesis-seed=$(SEED) --hypothesis-show-statistics --timeout 0
 
 check: $(READY) ## Format, lint, types, import contracts, tests with branch coverage: what CI runs
 	$(BIN)/ruff format --check .

@@ -1,0 +1,106 @@
+"""Why a hec_event may have arrived twice. Pure.
+
+At least once means that a copy is right where the relay could not know that Splunk had the first one, or could not
+get that onto its disk; anywhere else a second copy is a fault.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.sandbox.splunk import RequestSeen
+from tests.torture.relay import Lifetime, Unsure
+from tests.torture.world import Stream
+
+SETTLE_S = 3.0
+"""An answer that the relay has had for longer is on its disk, unless something kept it from there."""
+ANSWER_S = 0.1
+"""A request that was read is answered within this, if nothing holds it back."""
+CLOCKS_S = 0.02
+"""So far the relay's clock and ours may be apart."""
+_SUCCESS = frozenset({0, 24, 25})
+_NAMES_THE_FIRST_UNTAKEN = frozenset({6, 9, 12, 13, 15})
+
+KILLED = "killed before it was settled"
+SPOILT = "no clean answer"
+CUT = "connection cut"
+UNSEEN = "answer not seen in time"
+DISK = "disk full"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Copy:
+    """One hec_event as it was indexed."""
+
+    stream: Stream
+    """Whose hec_token it came under."""
+    delivery_id: str
+    tenant: str
+    """As its own text says."""
+    marked: bool
+    """It says that it may be another copy."""
+    request: RequestSeen
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What happened when, on one clock."""
+
+    lives: Sequence[Lifetime]
+    cut_at: Mapping[str, Sequence[float]]
+    """When the Splunk of a stream cut its connections."""
+    patience_s: float
+    """So long the relay waits for an answer."""
+
+
+def explanation(first: Copy, second: Copy, evidence: Evidence) -> str:
+    """What explains ``second`` after ``first``, in words; empty if nothing does."""
+    began, ended = first.request.at, second.request.at
+    if not _is_clean(first.request, evidence.patience_s):
+        return SPOILT
+    stream = str(first.stream)
+    # The answer is on its way, unless it was held back, when a request has been decided.
+    answered = began + ANSWER_S + (first.request.fault.s or 0.0 if first.request.fault is not None else 0.0)
+    if any(began <= at <= answered for at in evidence.cut_at[stream]):
+        return CUT
+    for life in evidence.lives:
+        if any(_is_of(post, first.request, stream) and post.ended_at <= ended + CLOCKS_S for post in life.unsure):
+            return UNSEEN
+    return _by_its_end(began, ended, evidence)
+
+
+def _is_of(post: Unsure, seen: RequestSeen, stream: str) -> bool:
+    """Whether a post that the relay speaks of is a request that Splunk saw."""
+    meanwhile = post.began_at - CLOCKS_S <= seen.at <= post.ended_at + CLOCKS_S
+    return meanwhile and post.stream == stream and post.hec_events == seen.objects
+
+
+def is_unmarked(first: Copy, second: Copy, evidence: Evidence) -> bool:
+    """Whether the relay that sent both knew that the first may have arrived, and did not say so on the second."""
+    if second.marked:
+        return False
+    began, ended = first.request.at, second.request.at
+    return not any(began <= life.ended_at <= ended for life in evidence.lives if life.ended_at is not None)
+
+
+def _by_its_end(began: float, ended: float, evidence: Evidence) -> str:
+    """Whether the life that had the answer ended before it could have that on its disk."""
+    for life in evidence.lives:
+        if life.ended_at is None or not life.began_at <= began <= life.ended_at <= ended:
+            continue
+        if any(start <= life.ended_at and began <= end for start, end in life.full):
+            return DISK
+        held_up_s = sum(end - start for start, end in life.frozen if end > began)
+        if life.killed and life.ended_at - began <= SETTLE_S + held_up_s:
+            return KILLED
+    return ""
+
+
+def _is_clean(seen: RequestSeen, patience_s: float) -> bool:
+    """Whether the answer said exactly what was taken, and came while the relay was listening."""
+    late = seen.fault is not None and seen.fault.kind == "slow" and (seen.fault.s or 0.0) > patience_s / 2
+    if seen.status is None or late:
+        return False
+    if seen.code in _SUCCESS:
+        return True
+    number = seen.invalid_event_number
+    return seen.code in _NAMES_THE_FIRST_UNTAKEN and number is not None and number < seen.objects

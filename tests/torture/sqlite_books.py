@@ -1,0 +1,64 @@
+"""What a SQLite spool holds, read from its file by plain SQL once its relay has ended."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from tests.torture.books import Account, Books, Row
+
+_STATES = ("waiting", "parked", "dead")
+
+
+def read_books(path: Path) -> Books:
+    """The whole of it, and what is wrong with the file itself; never raises for that.
+
+    The file is opened read-only; the relay has ended, so that no lock is held and the log is empty or will be read.
+    """
+    try:
+        return _read(path)
+    except sqlite3.Error as error:
+        faults = [f"the spool cannot be read: {error}"]
+        return Books(accounts={}, waiting=(), parked=(), dead=(), causes={}, faults=faults)
+
+
+def _read(path: Path) -> Books:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
+        rows = connection.execute("SELECT state, stream, delivery_id, cause FROM deliveries").fetchall()
+        ledger = connection.execute(
+            "SELECT stream, accepted, delivered, filtered, discarded, adopted FROM ledger"
+        ).fetchall()
+        faults = _faults(connection)
+    held: dict[str, list[Row]] = {state: [] for state in _STATES}
+    causes: dict[str, int] = {}
+    for state, stream, delivery_id, cause in rows:
+        held[_STATES[state]].append((stream, delivery_id))
+        if cause:
+            causes[cause] = causes.get(cause, 0) + 1
+    return Books(
+        accounts={stream: Account(*counts) for stream, *counts in ledger},
+        waiting=held["waiting"],
+        parked=held["parked"],
+        dead=held["dead"],
+        causes=causes,
+        faults=faults,
+    )
+
+
+def _faults(connection: sqlite3.Connection) -> list[str]:
+    """What would be a fault whatever had been accepted."""
+    faults = []
+    (sound,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if sound != "ok":
+        faults.append(f"the file is damaged: {sound}")
+    fill = connection.execute("SELECT hooks, bytes FROM fill").fetchall()
+    stored = connection.execute("SELECT count(*), coalesce(sum(length(payload)), 0) FROM hooks").fetchall()
+    if fill != stored:
+        faults.append(f"it says it holds (hooks, bytes) {fill}, and holds {stored}")
+    for what, query in (
+        ("hooks without a delivery", "SELECT count(*) FROM hooks WHERE seq NOT IN (SELECT seq >> 6 FROM deliveries)"),
+        ("deliveries without a hook", "SELECT count(*) FROM deliveries WHERE seq >> 6 NOT IN (SELECT seq FROM hooks)"),
+    ):
+        (count,) = connection.execute(query).fetchone()
+        if count:
+            faults.append(f"{count} {what}")
+    return faults

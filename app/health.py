@@ -86,6 +86,7 @@ class Health:
         trouble: Callable[[], str | None],
         hooks_max: int,
         bytes_max: int,
+        accepts: bool = True,
     ) -> None:
         self._spool = spool
         self._tenants = tenants
@@ -94,6 +95,7 @@ class Health:
         self._accepting_trouble = trouble
         self._hooks_max = hooks_max
         self._bytes_max = bytes_max
+        self._accepts = accepts
         self.draining = False
 
     async def readiness(self) -> Readiness:
@@ -127,6 +129,8 @@ class Health:
             return Part(ready=False, words=["stopping: no longer a place to send hooks to"])
         if (trouble := self._accepting_trouble()) is not None:
             return Part(ready=False, words=[f"the last hook could not be stored: {trouble}"])
+        if not self._accepts:
+            return Part(ready=True, words=["this replica's role is deliver: hooks belong to another"])
         return Part(ready=True, words=["accepting hooks"])
 
     async def _spool_part(self) -> Part:
@@ -147,6 +151,7 @@ class Health:
     def _tenants_part(self) -> Part:
         snapshot = self._tenants.snapshot
         words = [f"{len(snapshot.tenants)} tenants"]
+        words += snapshot.warnings[:WORDS_MAX]
         words += [f"the last good value serves on: {each}" for each in snapshot.unresolved[:WORDS_MAX]]
         if self._tenants.problem:
             words.append(f"the tenants file was refused, the one before it serves on: {self._tenants.problem}")

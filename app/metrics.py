@@ -136,6 +136,24 @@ class Metrics:
             [*_STREAM, "scope"],
             registry=self.registry,
         )
+        self._awaiting = Gauge(
+            "relay_hec_events_unconfirmed",
+            "Accepted by Splunk, not yet told to be indexed (where acknowledgment is asked for).",
+            _STREAM,
+            registry=self.registry,
+        )
+        self._acks = Counter(
+            "relay_hec_events_acknowledged",
+            "That wait for their acknowledgment no longer, by how it ended.",
+            [*_STREAM, "ack"],
+            registry=self.registry,
+        )
+        self._unverified = Gauge(
+            "relay_destination_tls_unverified",
+            "1 for a destination whose certificate is not checked.",
+            _STREAM,
+            registry=self.registry,
+        )
         self._spool_faults = Counter(
             "relay_spool_faults", "Times that delivering could not use the spool.", ["doing"], registry=self.registry
         )
@@ -192,6 +210,20 @@ class Metrics:
     def resumed(self, stream: Stream, *, scope: str) -> None:
         """It delivers again."""
         self._paused.labels(*stream, scope).set(0)
+
+    def awaiting(self, stream: Stream, *, count: int) -> None:
+        """So many hec_events are accepted by Splunk and not yet told to be indexed."""
+        self._awaiting.labels(*stream).set(count)
+
+    def acknowledged(self, stream: Stream, *, ack: str, count: int) -> None:
+        """So many wait for their acknowledgment no longer."""
+        self._acks.labels(*stream, ack).inc(count)
+
+    def unverified(self, streams: Sequence[Stream]) -> None:
+        """These, and no others, are reached without checking who they are."""
+        self._unverified.clear()
+        for each in streams:
+            self._unverified.labels(*each).set(1)
 
     def spool_failed(self, *, doing: str) -> None:
         """Delivering could not use the spool just now."""

@@ -33,19 +33,41 @@ class _Line:
     finding: Finding
 
 
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """How the Splunks are asked."""
+
+    send: bool
+    ack_wait_s: float
+
+
 @click.command("check")
 @click.option("--offline", is_flag=True, help="Stop before the network.")
 @click.option("--tenant", metavar="NAME", help="Ask the Splunks of this tenant only.")
+@click.option(
+    "--send/--no-send",
+    default=True,
+    show_default=True,
+    help="Whether to post a marked test hec_event to each index; without it nothing is indexed.",
+)
+@click.option(
+    "--ack-wait-s",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="How long to wait for the ack of a test hec_event, where the tenants file asks for acks.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
-def check_command(*, offline: bool, tenant: str | None, as_json: bool) -> None:
+def check_command(*, offline: bool, tenant: str | None, send: bool, ack_wait_s: float, as_json: bool) -> None:
     """Say whether settings, tenants, secrets and every Splunk are as they should be.
 
     Reads what `relay serve` would read, then asks each destination: DNS, TCP, TLS, health, and whether the
-    hec_token is accepted (by an empty post; nothing is indexed). Exit status: 0 fine or warnings only,
-    1 something is wrong, 2 wrong usage.
+    hec_token is accepted (by an empty post). Then one test hec_event goes to each index that the destination and
+    its routes name (not with --no-send), and the Splunk search that finds it is printed. Exit status: 0 fine or
+    warnings only, 1 something is wrong, 2 wrong usage.
     """
     report = _Report(quiet=as_json)
-    _look(os.environ, report, offline=offline, tenant=tenant)
+    _look(os.environ, report, None if offline else _Asking(send, ack_wait_s), tenant=tenant)
     report.end()
     raise SystemExit(1 if report.count("failed") else 0)
 
@@ -88,8 +110,8 @@ class _Report:
         click.echo(orjson.dumps(whole, option=orjson.OPT_INDENT_2))
 
 
-def _look(environ: Mapping[str, str], report: _Report, *, offline: bool, tenant: str | None) -> None:
-    """Settings, then tenants and secrets, then the network; each needs what is before it."""
+def _look(environ: Mapping[str, str], report: _Report, asking: _Asking | None, *, tenant: str | None) -> None:
+    """Settings, then tenants and secrets, then the network if it is to be asked; each needs what is before it."""
     try:
         settings = load_settings(environ)
     except ConfigError as error:
@@ -109,8 +131,8 @@ def _look(environ: Mapping[str, str], report: _Report, *, offline: bool, tenant:
     report.tell(Finding("secrets", "ok", f"{_counted(len(values_of(snapshot)), 'reference')} resolved"))
     for words in snapshot.warnings:
         report.tell(Finding("tenants", "warning", words))
-    if not offline:
-        asyncio.run(_ask(wanted, settings, report))
+    if asking is not None:
+        asyncio.run(_ask(wanted, settings, report, asking))
 
 
 def _wanted(snapshot: Snapshot, tenant: str | None) -> list[Destination]:
@@ -128,7 +150,7 @@ def _wanted(snapshot: Snapshot, tenant: str | None) -> list[Destination]:
     return list(snapshot.tenants[tenant].destinations)
 
 
-async def _ask(destinations: list[Destination], settings: Settings, report: _Report) -> None:
+async def _ask(destinations: list[Destination], settings: Settings, report: _Report, asking: _Asking) -> None:
     """Ask every destination, some at a time; told in the file's order, as soon as the order allows."""
     limits = WireLimits(
         connect_timeout_s=settings.hec_connect_timeout_s,
@@ -137,7 +159,7 @@ async def _ask(destinations: list[Destination], settings: Settings, report: _Rep
         connection_age_max_s=settings.hec_connection_age_max_s,
         connections_max=1,
     )
-    prober = Prober(limits)
+    prober = Prober(limits, send=asking.send, ack_wait_s=asking.ack_wait_s)
     turns = asyncio.Semaphore(_AT_ONCE_MAX)
 
     async def ask(destination: Destination) -> list[Finding]:
@@ -156,10 +178,11 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _show(line: _Line) -> None:
-    """One line for people, and one under it if there is something to do. Colour where a terminal is."""
+    """One line for people, and those under it if there is something to do. Colour where a terminal is."""
     finding = line.finding
     state = click.style(f"{finding.state:8}", fg=_COLOURS[finding.state])
     who = f"{line.tenant}/{line.destination} " if line.tenant else ""
     click.echo(f"{state} {who}{finding.step}: {finding.words}")
-    if finding.advice:
-        click.echo(f"         {finding.advice}")
+    for under in (finding.advice, finding.search):
+        if under:
+            click.echo(f"         {under}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from app.splunk.answers import Answer, HecBody, judge_probe
+from app.splunk.answers import Answer, HecBody, Outcome, judge, judge_probe
 from app.splunk.codes import Act
 
 State = Literal["ok", "warning", "failed", "skipped"]
@@ -23,6 +23,8 @@ class Finding:
     state: State
     words: str
     advice: str = ""
+    search: str = ""
+    """To be run in Splunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,31 @@ def tls_unverified() -> Finding:
     )
 
 
+def tls_pinned() -> Finding:
+    """The certificate is one of those named in the tenants file, which is all that is checked."""
+    return Finding(
+        "tls", "ok", "the certificate is the one that tls.pin_sha256 names; its authority and end do not matter"
+    )
+
+
+def tls_unpinned(fault: str) -> Finding:
+    """The certificate is another than those named."""
+    return Finding(
+        "tls",
+        "failed",
+        fault,
+        "If Splunk's certificate was renewed, put this SHA-256 into tls.pin_sha256; if nobody knows why it is another, "
+        "find out first: somebody may be in between.",
+    )
+
+
+def client_cert_unusable(file: str, why: str) -> Finding:
+    """``tls.client_cert`` or its key cannot be loaded."""
+    return Finding(
+        "tls", "failed", f"{file} or its key cannot be used: {why}", "Both must be PEM, the key without a password."
+    )
+
+
 def tls_refused(fault: ssl.SSLCertVerificationError, shown: Certificate | None) -> Finding:
     """The certificate does not verify. ``shown`` is what it says, if it could be read."""
     said = f"; it is the certificate of {_told(shown)}" if shown else ""
@@ -183,10 +210,46 @@ def hec_token(reference: str, answer: Answer) -> Finding:
     return Finding("hec_token", "failed", f"{reference}: {verdict.words}", advice)
 
 
-def index_untried(indexes: Iterable[str]) -> Finding:
-    """Whether an index may be written to shows only when a hec_event comes."""
-    names = ", ".join(sorted(indexes)) or "the hec_token's default"
-    return Finding("index", "skipped", f"{names}: not tried, HEC tells only when a hec_event comes")
+_SWALLOWED: Final = (
+    "That is not yet proof: Splunk swallows what goes to an index that is allowed and does not exist. This search "
+    "has to find it within a minute:"
+)
+_INDEX_ADVICE: Final = (
+    "Allow it in Settings > Data inputs > HTTP Event Collector, under the hec_token's allowed indexes, or name another "
+    "index in the tenants file. Hooks for it wait in the spool; other indexes are not held up."
+)
+
+
+def hec_event(index: str | None, answer: Answer, search: str) -> Finding:
+    """What Splunk answers to one test hec_event for ``index`` (``None``: the hec_token's default)."""
+    verdict = judge(answer, 1)
+    name = index or "the hec_token's default index"
+    if verdict.outcome is Outcome.DELIVERED:
+        return Finding("hec_event", "ok", f"{name}: Splunk took the test hec_event", _SWALLOWED, search)
+    if verdict.outcome is Outcome.INDEX_REFUSED:
+        return Finding("hec_event", "failed", f"{name}: {verdict.words}", _INDEX_ADVICE)
+    if verdict.outcome is Outcome.UNKNOWN:
+        words = f"{name}: nobody knows whether Splunk took the test hec_event: {verdict.words}"
+        return Finding("hec_event", "failed", words, "If this search finds it, it did:", search)
+    advice = _ADVICE.get(verdict.act, "Splunk refuses what the relay sends: please report it.")
+    return Finding("hec_event", "failed", f"{name}: not taken: {verdict.words}", advice)
+
+
+def unsent(indexes: Iterable[str | None]) -> Finding:
+    """Nobody wanted a test hec_event."""
+    names = ", ".join(each or "the hec_token's default index" for each in indexes)
+    return Finding("hec_event", "skipped", f"{names}: not tried (--no-send); whether it may be written to is not known")
+
+
+def acknowledged(index: str | None, after_s: float) -> Finding:
+    """The test hec_event is indexed, says Splunk."""
+    name = index or "the hec_token's default index"
+    return Finding("ack", "ok", f"{name}: Splunk says after {after_s:.1f} s that it is indexed")
+
+
+def ack_failed(index: str | None, why: str, advice: str) -> Finding:
+    """The tenants file asks for acknowledgment, and none came."""
+    return Finding("ack", "failed", f"{index or 'the default index of the hec_token'}: {why}", advice)
 
 
 def _told(certificate: Certificate) -> str:

@@ -11,17 +11,22 @@ import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
+from uuid import uuid4
 
 from app import __version__
-from app.cli import findings
+from app.cli import findings, marked
 from app.cli.findings import Certificate, Finding, certificate_of
-from app.splunk.answers import parse_body
-from app.splunk.client import HecClients, TlsContexts, WireLimits
-from app.tenants.model import Destination
+from app.model import Secret
+from app.splunk.acks import Poll, judge_poll
+from app.splunk.answers import Answer, parse_body
+from app.splunk.client import HecClient, HecClients, TlsContexts, WireLimits
+from app.splunk.tls import file_at_fault, pin_fault
+from app.tenants.model import Destination, Tls
 
+_ACK_POLL_S: Final = 0.5
 _ANSWER_BYTES_MAX: Final = 65_536
 _GOODBYE_S: Final = 1.0
 _HEALTH: Final = "/services/collector/health"
@@ -40,17 +45,27 @@ class _Peer:
 
 
 class Prober:
-    """Asks destinations, with the timeouts and the TLS contexts of those who deliver."""
+    """Asks destinations, with the timeouts and the TLS contexts of those who deliver.
 
-    def __init__(self, limits: WireLimits) -> None:
+    With ``send`` one test hec_event goes to each index; for its ack, where one is asked for, it waits ``ack_wait_s``.
+    """
+
+    def __init__(self, limits: WireLimits, *, send: bool, ack_wait_s: float) -> None:
         self._limits = limits
+        self._send = send
+        self._ack_wait_s = ack_wait_s
         self._contexts = TlsContexts(age_max_s=limits.connection_age_max_s)
         self._clients = HecClients(limits)
 
     async def ask(self, destination: Destination) -> list[Finding]:
-        """What was found at each step, up to the first that failed."""
-        url = urlsplit(destination.url)
-        return [finding async for finding in self._steps(destination, url)]
+        """What was found at each step, up to the first that failed; each address of it by itself."""
+        found: list[Finding] = []
+        for each in destination.urls:
+            if destination.more_urls:
+                found.append(Finding("address", "ok", each))
+            one = replace(destination, url=each, more_urls=())
+            found += [finding async for finding in self._steps(one, urlsplit(each))]
+        return found
 
     async def _steps(self, destination: Destination, url: SplitResult) -> AsyncIterator[Finding]:
         peer, found = await self._reach(url)
@@ -68,12 +83,53 @@ class Prober:
         if destination.hec_token is not None:
             client = self._clients.open(destination)
             try:
-                answer = await client.probe(hec_token=destination.hec_token)
+                async for finding in self._hec(client, destination, destination.hec_token):
+                    yield finding
             finally:
                 await client.close()
-            yield findings.hec_token(destination.hec_token_ref, answer)
-        routed = {each.index for each in destination.routes if not each.drop}
-        yield findings.index_untried(each for each in {destination.index, *routed} if each)
+
+    async def _hec(self, client: HecClient, destination: Destination, hec_token: Secret) -> AsyncIterator[Finding]:
+        """Whether Splunk takes the hec_token, and under it a hec_event for each index."""
+        found = findings.hec_token(destination.hec_token_ref, await client.probe(hec_token=hec_token))
+        yield found
+        indexes = marked.indexes(destination)
+        if found.state == "failed":
+            return
+        if not self._send:
+            yield findings.unsent(indexes)
+            return
+        for index in indexes:
+            marker = uuid4().hex
+            envelope = marked.envelope(destination, index, marker=marker, now=time.time())
+            answer = await client.post(envelope, hec_token=hec_token, gzip_level=0)
+            found = findings.hec_event(index, answer, marked.search(index, marker))
+            yield found
+            if found.state == "ok" and destination.ack is not None:
+                yield await self._acknowledged(client, index, answer, hec_token)
+
+    async def _acknowledged(self, client: HecClient, index: str | None, answer: Answer, hec_token: Secret) -> Finding:
+        """Ask until Splunk says that it is indexed, for a while."""
+        ack_id = answer.body.ack_id if answer.body else None
+        if ack_id is None:
+            return findings.ack_failed(
+                index,
+                "Splunk gave no ack id",
+                "Turn on indexer acknowledgment for the hec_token in Splunk, or take ack out of the tenants file.",
+            )
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < self._ack_wait_s:
+            told = judge_poll(await client.poll([ack_id], channel=answer.channel, hec_token=hec_token))
+            if told.acks.get(ack_id):
+                return findings.acknowledged(index, waited)
+            if told.poll not in (Poll.TOLD, Poll.AGAIN):
+                return findings.ack_failed(index, told.words, "Look for a balancer without sticky sessions on the way.")
+            await asyncio.sleep(_ACK_POLL_S)
+        return findings.ack_failed(
+            index,
+            f"not confirmed within {self._ack_wait_s:g} s",
+            "Splunk may be slow; or a balancer leads the question to another indexer than the hec_event: then it needs "
+            "sticky sessions.",
+        )
 
     async def _reach(self, url: SplitResult) -> tuple[_Peer | None, list[Finding]]:
         """The first address that takes a connection, and what dns and tcp are like."""
@@ -107,17 +163,22 @@ class Prober:
         try:
             context = await self._contexts.get(tls)
         except OSError as fault:
-            return None, findings.ca_file_unusable(tls.ca_file or "", fault.strerror or "no certificate in it")
+            return None, await self._unusable(tls, fault)
         try:
             async with self._connected(peer, context, name) as (_, writer):
-                if not tls.verify:
-                    return context, findings.tls_unverified()
-                certificate = certificate_of(writer.get_extra_info("peercert"))
-                return context, findings.tls_fine(certificate, now=time.time())
+                finding = _of_certificate(writer.get_extra_info("ssl_object"), tls)
+                return None if finding.state == "failed" else context, finding
         except ssl.SSLCertVerificationError as fault:
             return None, findings.tls_refused(fault, await self._shown(peer, name))
         except OSError as fault:
             return None, findings.tls_failed(fault)
+
+    @staticmethod
+    async def _unusable(tls: Tls, fault: OSError) -> Finding:
+        """Which of the files cannot be used."""
+        if await asyncio.to_thread(file_at_fault, tls) == "the CA file":
+            return findings.ca_file_unusable(tls.ca_file or "", fault.strerror or "no certificate in it")
+        return findings.client_cert_unusable(tls.client_cert or "", fault.strerror or "not a pair in PEM form")
 
     async def _shown(self, peer: _Peer, name: str) -> Certificate | None:
         """What a certificate that does not verify says. Nothing is sent under it."""
@@ -183,6 +244,16 @@ class Prober:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
+
+
+def _of_certificate(tls_object: ssl.SSLObject, tls: Tls) -> Finding:
+    """What a certificate is like that was shown and, if it is to be, verified."""
+    unpinned = pin_fault(tls_object.getpeercert(binary_form=True), tls.pin_sha256)
+    if unpinned is not None:
+        return findings.tls_unpinned(unpinned)
+    if tls_object.context.verify_mode is ssl.CERT_NONE:
+        return findings.tls_pinned() if tls.pin_sha256 else findings.tls_unverified()
+    return findings.tls_fine(certificate_of(tls_object.getpeercert() or {}), now=time.time())
 
 
 class _Recorded:

@@ -243,9 +243,9 @@ class Feeder:
             )
             for stream, since in self._missing.items()
         ]
-        return found
+        return sorted(found, key=lambda each: each.scope is Scope.NONE)  # first what pauses
 
 
 def _same_way(old: Destination, new: Destination) -> bool:
     """Whether both are reached in the same way under the same hec_token."""
-    return (old.url, old.tls, old.hec_token) == (new.url, new.tls, new.hec_token)
+    return (old.urls, old.tls, old.ack, old.hec_token) == (new.urls, new.tls, new.ack, new.hec_token)

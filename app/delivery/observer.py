@@ -50,6 +50,18 @@ class Observer(Protocol):
         """It delivers again."""
         ...
 
+    def awaiting(self, stream: Stream, *, count: int) -> None:
+        """So many hec_events are accepted by Splunk and not yet told to be indexed."""
+        ...
+
+    def acknowledged(self, stream: Stream, *, ack: str, count: int) -> None:
+        """So many wait no longer. ``ack`` is ``indexed``, or why nobody will ever know (a closed set)."""
+        ...
+
+    def unverified(self, streams: Sequence[Stream]) -> None:
+        """The destinations, all of them, whose certificate is not checked."""
+        ...
+
     def spool_failed(self, *, doing: str) -> None:
         """The spool could not do something (``claim``, ``settle``, ...) just now; it is tried again."""
         ...
@@ -86,6 +98,15 @@ class Nobody:
         """See ``Observer``."""
 
     def resumed(self, stream: Stream, *, scope: Scope) -> None:
+        """See ``Observer``."""
+
+    def awaiting(self, stream: Stream, *, count: int) -> None:
+        """See ``Observer``."""
+
+    def acknowledged(self, stream: Stream, *, ack: str, count: int) -> None:
+        """See ``Observer``."""
+
+    def unverified(self, streams: Sequence[Stream]) -> None:
         """See ``Observer``."""
 
     def spool_failed(self, *, doing: str) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from app.delivery import words
+from app.delivery.addresses import open_all
+from app.delivery.awaiting import Awaiting
 from app.delivery.batch import Batch, Division, Parcel, divide
 from app.delivery.breaker import State
 from app.delivery.flow import Flow, grown, paused, shrunk, slowed
@@ -41,7 +43,10 @@ class Outlet:
         self._shared = shared
         self._pace = shared.pace
         self._loop = asyncio.get_running_loop()
-        self._wire = shared.open_wire(destination)
+        self._wire = open_all(destination, shared)
+        self._awaiting = Awaiting(
+            destination, self._wire, shared, give_back=self._release_unconfirmed, on_end=self._close_soon
+        )
         self._gate = Gate(self.stream, shared, probe=self._probe, on_open=self._on_open)
         self._lanes: dict[str | None, Lane] = {}
         self._lane_again_s = self._pace.retry_base_s * LANE_AGAIN
@@ -62,10 +67,11 @@ class Outlet:
     @property
     def full(self) -> bool:
         """Nothing more should be claimed for it now: it is paused, or holds what it may hold."""
-        ledger = self._shared.ledger
+        ledger, awaiting = self._shared.ledger, self._awaiting
         return (
             self._gate.state is State.OPEN
-            or ledger.held(self.stream) >= self._flow.held
+            or awaiting.full
+            or ledger.held(self.stream) - awaiting.count >= self._flow.held
             or ledger.bytes_of(self.stream) >= self._pace.in_flight_bytes_max // SHARE
         )
 
@@ -91,7 +97,7 @@ class Outlet:
         now = self._loop.time()
         for lane in self._lanes.values():
             lane.pause = lane.pause.half_opened(now)
-        found = [words.state_of(self.stream, None, self._gate.pause)]
+        found = [words.state_of(self.stream, None, self._gate.pause), self._awaiting.state()]
         found += [words.state_of(self.stream, lane.index, lane.pause) for lane in self._lanes.values()]
         return [each for each in found if each is not None]
 
@@ -168,9 +174,17 @@ class Outlet:
             self._posts -= 1
             lane.posts -= 1
         self._carrying.discard(batch)
+        if answer.spare and verdict.scope is Scope.DESTINATION and self._gate.state is State.CLOSED:
+            verdict = replace(verdict, scope=Scope.NONE)  # that address is left out, the others go on
         division = divide(batch.parcels, verdict)
-        self._say(batch, division, answer, verdict, body_bytes=len(body), seconds=self._loop.time() - begun)
         self._adapt(verdict, body_bytes=len(body), saturated=saturated)
+        taken = len(division.delivered)
+        if taken:
+            verdict, division = self._awaiting.hold(batch, answer, verdict, division)
+        accepted = taken - len(division.delivered)
+        seconds = self._loop.time() - begun
+        words.attempted(batch, division, answer, verdict, accepted=accepted, body_bytes=len(body), seconds=seconds)
+        self._count(batch, division, answer, verdict, body_bytes=len(body), seconds=seconds)
         self._heed(lane, verdict, division)
         self.pump()
         await self._write(division, verdict)
@@ -187,7 +201,7 @@ class Outlet:
             return refused
         return verdict if batch.parcels[0].doubted else replace(verdict, rest=Rest.NOW)
 
-    def _say(
+    def _count(
         self,
         batch: Batch,
         division: Division[Parcel],
@@ -198,7 +212,6 @@ class Outlet:
         seconds: float,
     ) -> None:
         observer = self._shared.observer
-        words.attempted(batch, division, answer, verdict, body_bytes=body_bytes, seconds=seconds)
         observer.attempted(
             self.stream,
             outcome=verdict.outcome,
@@ -269,6 +282,9 @@ class Outlet:
     def _give_back(self, parcels: Sequence[Parcel], *, least_s: float = 0.0) -> None:
         if parcels:
             self._shared.spawn(self._release(parcels, least_s=least_s), "release")
+
+    async def _release_unconfirmed(self, parcels: Sequence[Parcel], fault: str) -> None:
+        await self._release(parcels, fault=fault)
 
     async def _release(self, parcels: Iterable[Parcel], *, least_s: float = 0.0, fault: str = "") -> None:
         """Release each with its own backoff; those that were never posted, as soon as ``least_s``."""
@@ -353,18 +369,22 @@ class Outlet:
     @property
     def ended(self) -> bool:
         """It was told to end, and nothing is under way any more."""
-        return self._closing and not self._users
+        return self._closing and not self._users and not self._awaiting.polling
 
     def end(self) -> None:
         """Start nothing more and give back what waits; what is under way ends, then the connections go."""
         if not self._closing and any(lane.pause.state is not State.CLOSED for lane in self._lanes.values()):
             self._shared.observer.resumed(self.stream, scope=Scope.LANE)
         self._closing = True
+        self._awaiting.end()
         self._gate.close()
         if self._timer is not None:
             self._timer.cancel()
         for lane in self._lanes.values():
             self._give_back(lane.clear())
+        self._close_soon()
+
+    def _close_soon(self) -> None:
         self._shared.spawn(self._close_when_done(), "close")
 
     async def _close_when_done(self) -> None:
@@ -375,5 +395,6 @@ class Outlet:
         """After its posts were cancelled: nobody knows whether Splunk took them."""
         parcels = [each.posted(ambiguous=True) for batch in self._carrying for each in batch.parcels]
         self._carrying.clear()
+        parcels += self._awaiting.abandon()
         await self._release(parcels, fault="the relay was stopped before Splunk answered")
         await self._wire.close()

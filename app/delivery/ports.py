@@ -1,6 +1,6 @@
 """What delivering needs from others, as it sees them. ``main`` supplies the real ones."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
@@ -31,7 +31,7 @@ class Tenants(Protocol):
 
 
 class Wire(Protocol):
-    """A connection to one destination. It never raises for trouble on the way."""
+    """The way to one address of a destination, or to all of them. It never raises for trouble on the way."""
 
     async def post(self, body: bytes, *, hec_token: Secret, gzip_level: int) -> Answer:
         """Post a body under that hec_token; ``gzip_level`` 0 sends it plain."""
@@ -39,6 +39,19 @@ class Wire(Protocol):
 
     async def probe(self, *, hec_token: Secret) -> Answer:
         """Post nothing, to see whether Splunk takes that hec_token."""
+        ...
+
+    async def poll(self, ack_ids: Sequence[int], *, channel: str, hec_token: Secret) -> Answer:
+        """Ask which of the ids of a channel, also of an old one, are indexed; ``true`` is told once."""
+        ...
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """The channels in use. Any other one was left by ``renew``, or because the balancer gave another cookie."""
+        ...
+
+    def renew(self, channel: str) -> None:
+        """Have another channel instead of that one."""
         ...
 
     async def close(self) -> None:

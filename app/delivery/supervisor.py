@@ -17,6 +17,7 @@ from app.delivery.observer import Nobody, Observer
 from app.delivery.pace import Pace
 from app.delivery.ports import OpenWire, Shared, Tenants
 from app.delivery.words import LaneState
+from app.model import Stream
 from app.spool.interface import Spool
 from app.tenants.model import Snapshot
 from app.transform import transform as real_transform
@@ -53,7 +54,7 @@ class Supervisor:
         self._tenants = tenants
         self._pace = pace
         self._on_fatal = on_fatal
-        observer = observer or Nobody()
+        self._observer = observer = observer or Nobody()
         rng = rng or Random()  # noqa: S311  jitter, nothing secret
         self._ledger = Ledger(spool, observer=observer, rng=rng)
         shared = Shared(
@@ -77,6 +78,7 @@ class Supervisor:
         """Begin to deliver."""
         self._ledger.on_room(self._feeder.room)
         self._tenants.on_change(self._changed)
+        self._tell_of_unverified(self._tenants.snapshot)
         self._spool.on_due(self._feeder.wake)
         for name, worker in (
             ("feeder", self._feeder.run()),
@@ -132,8 +134,13 @@ class Supervisor:
             await asyncio.sleep(self._pace.lease_s / RENEWALS)
             await self._ledger.renew(lease_s=self._pace.lease_s)
 
+    def _tell_of_unverified(self, snapshot: Snapshot) -> None:
+        destinations = [each for tenant in snapshot.tenants.values() for each in tenant.destinations]
+        self._observer.unverified([Stream(each.tenant, each.name) for each in destinations if not each.tls.verify])
+
     def _changed(self, snapshot: Snapshot) -> None:
         if not self._draining:
+            self._tell_of_unverified(snapshot)
             self._feeder.changed(snapshot)
             self._housekeeping.wake()
 

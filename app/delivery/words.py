@@ -54,10 +54,17 @@ def state_of(stream: Stream, index: str | None, pause: Pause) -> LaneState | Non
 
 
 def attempted(
-    batch: Batch, division: Division[Parcel], answer: Answer, verdict: Verdict, *, body_bytes: int, seconds: float
+    batch: Batch,
+    division: Division[Parcel],
+    answer: Answer,
+    verdict: Verdict,
+    *,
+    accepted: int,
+    body_bytes: int,
+    seconds: float,
 ) -> None:
-    """``delivery.attempted``: one line a post."""
-    say = _log.info if verdict.outcome is Outcome.DELIVERED else _log.warning
+    """``delivery.attempted``: one line a post. ``accepted`` are those that wait for their ack."""
+    say = _log.info if verdict.outcome in (Outcome.DELIVERED, Outcome.ACCEPTED) else _log.warning
     say(
         "delivery.attempted",
         tenant=batch.stream.tenant,
@@ -71,6 +78,7 @@ def attempted(
         words=verdict.words,
         duration_ms=round(seconds * 1000, 1),
         delivered=len(division.delivered),
+        accepted=accepted,
         buried=len(division.buried),
         resend=sum(map(len, division.resend)),
         released=len(division.release),
@@ -117,3 +125,31 @@ def resumed(stream: Stream, index: str | None, pause: Pause, *, after_s: float) 
         words=f"over: {pause.words}",
         after_s=round(after_s, 2),
     )
+
+
+def confirmed(stream: Stream, *, hec_events: int, after_s: float, is_indexed: bool) -> None:
+    """``ack.received``: Splunk says that they are indexed, or that it does not tell such things."""
+    _log.info(
+        "ack.received",
+        tenant=stream.tenant,
+        destination=stream.destination,
+        hec_events=hec_events,
+        indexed=is_indexed,
+        after_s=round(after_s, 2),
+    )
+
+
+def unconfirmed(stream: Stream, *, hec_events: int, fault: str) -> None:
+    """``ack.lost``: nobody will know whether they are indexed, so they are sent again."""
+    _log.warning(
+        "ack.lost",
+        tenant=stream.tenant,
+        destination=stream.destination,
+        hec_events=hec_events,
+        words=fault,
+    )
+
+
+def unacknowledged(stream: Stream, *, said: str) -> None:
+    """``ack.disabled``: the tenants file asks for acks, and Splunk gives none."""
+    _log.warning("ack.disabled", tenant=stream.tenant, destination=stream.destination, words=said)

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol
 
 import structlog
 
-from app.errors import BadSignature, MethodNotAllowed, NotStored, Refusal, UnknownTenant
-from app.ingest.body import read_body
+from app.errors import BadSignature, MethodNotAllowed, NotFound, NotStored, Refusal, UnknownTenant
+from app.ingest.body import announced, read_body
 from app.ingest.paths import Door, door
 from app.metrics import Metrics
 from app.model import Accepted, Hook, Secret
@@ -32,6 +32,10 @@ OFF_LOOP_BYTES = 262_144
 TROUBLE_S = 10.0
 _JSON = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
+_COMPONENT = b"sentry-app-signature"
+"""On requests that a Sentry app's UI components make. They are no webhooks, and the relay has no such component:
+whether the tenant exists and the signature is right is nothing that they get to know.
+"""
 _log = structlog.stdlib.get_logger()
 
 
@@ -52,6 +56,8 @@ class Limits:
     body_deadline_s: float
     requests_max: int
     """Requests in progress; more are refused at once."""
+    bodies_bytes_max: int
+    """Bytes of the bodies of all of them; as ``requests_max``."""
 
 
 class Ingest:
@@ -63,6 +69,7 @@ class Ingest:
         self._limits = limits
         self._metrics = metrics
         self._in_progress = 0
+        self._bytes_in_progress = 0
         self._not_stored: tuple[float, str] | None = None
         """When (``time.monotonic``) and why the last hook could not be stored; ``None`` once one was."""
 
@@ -75,7 +82,9 @@ class Ingest:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: 202 with the delivery id, or a refusal with its code word."""
         began = time.perf_counter()
+        body_bytes = announced(scope["headers"], bytes_max=self._limits.body_bytes_max)
         self._in_progress += 1
+        self._bytes_in_progress += body_bytes
         try:
             hook, accepted = await self._accept(scope, receive)
         except Refusal as refusal:
@@ -88,16 +97,21 @@ class Ingest:
             self._note(hook, accepted, time.perf_counter() - began)
         finally:
             self._in_progress -= 1
+            self._bytes_in_progress -= body_bytes
 
     async def _accept(self, scope: Scope, receive: Receive) -> tuple[Hook, Accepted]:
         if self._in_progress > self._limits.requests_max:
             raise NotStored("too_many_requests", requests_max=self._limits.requests_max)
+        if self._bytes_in_progress > self._limits.bodies_bytes_max:
+            raise NotStored("too_many_bytes", bodies_bytes_max=self._limits.bodies_bytes_max)
         body = await read_body(receive, bytes_max=self._limits.body_bytes_max, deadline_s=self._limits.body_deadline_s)
         where = door(scope["path"])
+        headers = read_headers(scope["headers"])
+        if not headers.signatures and any(name == _COMPONENT for name, _ in scope["headers"]):
+            raise NotFound("ui_component")
         if scope["method"] != "POST":
             raise MethodNotAllowed("only_post")
         snapshot = self._tenants.snapshot
-        headers = read_headers(scope["headers"])
         check = _Check(where, snapshot, headers, body, scope["headers"])
         hook = await asyncio.to_thread(_hook, check) if len(body) > OFF_LOOP_BYTES else _hook(check)
         destinations = snapshot.tenants[hook.tenant].destination_names if hook.tenant else ("",)

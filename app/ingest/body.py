@@ -1,7 +1,7 @@
 """Reading a body off the wire: bounded in bytes and in time, whatever Content-Length says."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from app.errors import BodyCut, BodyTooLarge, BodyTooSlow
@@ -10,6 +10,14 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 DRAIN_TIMES = 2
 """Of a body that is too large, this many times the limit is read and thrown away, so that a sender that means no
 harm is done sending and reads the answer."""
+
+
+def announced(headers: Sequence[tuple[bytes, bytes]], *, bytes_max: int) -> int:
+    """How many bytes of memory a body may come to take: its Content-Length, and without one the most there may be."""
+    for name, value in headers:
+        if name == b"content-length":
+            return min(int(value), bytes_max)
+    return bytes_max
 
 
 async def read_body(receive: Receive, *, bytes_max: int, deadline_s: float) -> bytes:

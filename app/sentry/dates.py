@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 _SPELLING = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _EPOCH_TEXT = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _SECOND = 1_000_000
 _SECONDS_MAX = 253_402_300_800
 """The year 10,000: neither Sentry nor Splunk has later ones."""
@@ -23,7 +23,7 @@ def instant(value: object) -> int | None:
     """Microseconds since the epoch, or ``None`` if the value is no date in any of Sentry's spellings."""
     if isinstance(value, str):
         return _from_text(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not isinstance(value, float) and (not isinstance(value, int) or isinstance(value, bool)):
         return None
     if not 0 <= value < _SECONDS_MAX:
         return None
@@ -42,25 +42,21 @@ def epoch_text(when: int) -> str:
 def iso_text(value: object) -> str | None:
     """The one spelling in which dates leave: UTC, ``Z``, a fraction only where there is one."""
     when = instant(value)
-    if when is None:
-        return None
-    moment = (_EPOCH + timedelta(microseconds=when)).replace(tzinfo=None)
-    return moment.isoformat() + "Z"
+    return None if when is None else (_NAIVE_EPOCH + timedelta(0, 0, when)).isoformat() + "Z"
 
 
 def _from_text(value: str) -> int | None:
     if len(value) > 40:  # noqa: PLR2004 - no date is that long, and patterns meet only short text
         return None
-    if spelled := _EPOCH_TEXT.fullmatch(value):
+    if value[4:5] != "-" and (spelled := _EPOCH_TEXT.fullmatch(value)):
         whole = int(spelled[1])
         return whole * _SECOND + int((spelled[2] or "").ljust(6, "0")[:6]) if whole < _SECONDS_MAX else None
     if not _SPELLING.fullmatch(value):
         return None
     try:
         moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        when = (moment - _EPOCH) // _MICROSECOND
+        since = moment - (_EPOCH if moment.tzinfo else _NAIVE_EPOCH)
     except (ValueError, OverflowError):
         return None
+    when = (since.days * 86_400 + since.seconds) * _SECOND + since.microseconds
     return when if when >= 0 else None

@@ -7,16 +7,22 @@ What ``read`` hands out holds only ``dict``, ``list``, ``str``, ``int``, ``float
 - floats are finite (``NaN``, ``Infinity`` and numbers a double cannot hold are kept as their text).
 
 orjson reads what it reads exactly; the rest goes through the standard library, with a bounded depth.
+
+Looking for what orjson does not read exactly costs as much as its reading. ``glance`` does not look: who uses it
+finds out from what it uses (a float of ``FLOAT_MAX`` or more, a NUL) that ``read_exactly`` has to be asked.
 """
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import orjson
 
 Fault = Literal["", "empty_payload", "unreadable_payload", "payload_not_an_object"]
+
+FLOAT_MAX = float(1 << 63)
+"""orjson makes a float of this size or more out of every integer beyond 64 bits."""
 
 DEPTH_MAX = 200
 """Levels that the standard library may nest, far below Python's recursion limit wherever we are called."""
@@ -29,8 +35,7 @@ _INT64_MIN, _UINT64_MAX = -(1 << 63), (1 << 64) - 1
 _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a payload says.
 
     ``body`` is the JSON object, empty if there is none. ``value`` is whatever JSON value there was. ``fault``
@@ -44,15 +49,21 @@ class Reading:
 
 def read(payload: bytes) -> Reading:
     """Read a payload; never raises."""
-    if not payload.strip():
-        return Reading({}, None, "empty_payload")
+    return _reading(payload, _read_odd if _odd(payload) else _read_plain)
+
+
+def read_exactly(payload: bytes) -> Reading:
+    """As ``read``, the slow way; floats of ``FLOAT_MAX`` and more are kept as their text; never raises."""
+    return _reading(payload, _read_odd)
+
+
+def glance(payload: bytes) -> Reading:
+    """As ``read``, but integers beyond 64 bits may be floats, and strings may hold a NUL; never raises."""
     try:
-        value = _read_odd(payload) if _odd(payload) else _read_plain(payload)
-    except (ValueError, RecursionError):
-        return Reading({}, None, "unreadable_payload")
-    if isinstance(value, dict):
-        return Reading(value, value)
-    return Reading({}, value, "payload_not_an_object")
+        value: object = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return read(payload)
+    return Reading(value, value) if isinstance(value, dict) else read(payload)
 
 
 def fit(text: str) -> str:
@@ -65,6 +76,18 @@ def fit(text: str) -> str:
 def text_of(payload: bytes) -> str:
     """The payload as text, for the case that it is no JSON: whatever does not decode becomes U+FFFD."""
     return fit(payload.decode(json.detect_encoding(payload), "replace"))
+
+
+def _reading(payload: bytes, reader: Callable[[bytes], object]) -> Reading:
+    if not payload.strip():
+        return Reading({}, None, "empty_payload")
+    try:
+        value = reader(payload)
+    except (ValueError, RecursionError):
+        return Reading({}, None, "unreadable_payload")
+    if isinstance(value, dict):
+        return Reading(value, value)
+    return Reading({}, value, "payload_not_an_object")
 
 
 def _odd(payload: bytes) -> bool:
@@ -98,7 +121,7 @@ def _integer(digits: str) -> int | str:
 
 def _real(digits: str) -> float | str:
     number = float(digits)
-    return digits if number - number else number  # infinity minus infinity is NaN, which is true
+    return number if abs(number) < FLOAT_MAX else digits
 
 
 def _too_deep(text: str) -> bool:

@@ -6,7 +6,7 @@ only the action. So the body's own keys are asked too, and where the two disagre
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.model import Sender
 from app.sentry.payload import Reading, fit
@@ -29,6 +29,12 @@ ACTIONS: Mapping[str, frozenset[str]] = {
 }
 """Every resource of the integration platform with its actions (Sentry's event enums, mid 2026)."""
 
+OTHERS = ("legacy", "service_hook", "glitchtip", "bugsink")
+"""What comes from senders that have no resources: each is one of its own."""
+
+BUGSINK_ACTIONS = frozenset({"new", "regressed", "unmuted", "test"})
+"""``alert_reason`` of Bugsink's custom webhook, in lower case."""
+
 UNKNOWN = "unknown"
 """Stands for a resource or an action that the hook does not name."""
 
@@ -47,6 +53,8 @@ _SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "preprod_artifact": ("data",),
     "legacy": ("event",),
     "service_hook": ("group",),
+    "glitchtip": (),
+    "bugsink": (),
 }
 """Where the object stands without which a payload of that resource says nothing that we could read."""
 
@@ -62,10 +70,11 @@ _SIGNS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("buildId", (int, str), "preprod_artifact"),
 )
 """Keys of ``data`` that only one resource has, as Sentry's own request log tells them apart."""
+_SIGN_KEYS = {key: resource for key, _, resource in _SIGNS}
+_SIGN_TYPES = {key: kinds for key, kinds, _ in _SIGNS}
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """What a hook turned out to be.
 
     ``known`` is False when it has to pass as ``sentry:unknown`` with everything kept; ``flags`` say what was odd,
@@ -81,10 +90,13 @@ class Kind:
 
 def identify(sender: Sender, header: str, reading: Reading) -> Kind:
     """Tell which resource and action a hook is about, from the unsigned header and the signed body."""
+    if sender == "integration" and (plain := _plain(header, reading)) is not None:
+        return plain
     action = _word(reading.body.get("action"))
-    if sender != "integration":
-        fallback = "triggered" if sender == "legacy" else "event"
-        return _checked(Kind(sender, action or fallback, known=True), reading)
+    if sender == "service_hook":
+        return _checked(Kind(sender, action or "event", known=True), reading)
+    if sender == "legacy":
+        return _checked(_behind_a_key(reading.body, action), reading)
     named = _word(header).lower()
     shown = _shown(reading.body, action)
     if named and named not in ACTIONS:
@@ -101,10 +113,38 @@ def identify(sender: Sender, header: str, reading: Reading) -> Kind:
     return _checked(kind, reading)
 
 
+def _plain(header: str, reading: Reading) -> Kind | None:
+    """The kind of a hook about which nothing is odd; ``None`` sends it the long way round."""
+    action, subject = reading.body.get("action"), reading.body.get("data")
+    if not isinstance(action, str) or action not in ACTIONS.get(header, ()) or not isinstance(subject, dict):
+        return None
+    shown = _SIGN_KEYS.keys() & subject.keys()
+    if shown:
+        plain = all(_SIGN_KEYS[key] == header and isinstance(subject[key], _SIGN_TYPES[key]) for key in shown)
+    else:
+        plain = header == "issue"
+    return Kind(header, action, known=True) if plain and _has_subject(header, reading.body) else None
+
+
+def _behind_a_key(body: dict[str, object], action: str) -> Kind:
+    """Which sender it was whose secret is the URL's key: they tell themselves apart by their shapes alone."""
+    reason, attachments = body.get("alert_reason"), body.get("attachments")
+    if "event" in body:
+        return Kind("legacy", action or "triggered", known=True)
+    if isinstance(reason, str) and "project_name" in body:
+        said = _word(reason).lower()
+        return Kind("bugsink", said or UNKNOWN, known=True)
+    if isinstance(attachments, list) and any(isinstance(each, dict) and "title_link" in each for each in attachments):
+        return Kind("glitchtip", action or "triggered", known=True)
+    return Kind("legacy", action or "triggered", known=True)
+
+
 def _checked(kind: Kind, reading: Reading) -> Kind:
     """Known only if the action is one of the resource's and its subject is there to be read."""
     odd = list(_faults(reading))
     if kind.resource in ACTIONS and kind.action not in ACTIONS[kind.resource]:
+        odd.append("unknown_action")
+    if kind.resource == "bugsink" and kind.action not in BUGSINK_ACTIONS:
         odd.append("unknown_action")
     if not reading.fault and not _has_subject(kind.resource, reading.body):
         odd.append("unexpected_shape")

@@ -5,6 +5,7 @@ first bad one, so that resending a refused batch whole doubles its head and drop
 A hec_event is buried only when it was refused *alone*; a number that names it among others makes it a suspect.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,6 +54,8 @@ class Outcome(StrEnum):
     """How an attempt ended, in one word for logs and metrics."""
 
     DELIVERED = "delivered"
+    ACCEPTED = "accepted"
+    """Splunk took it; whether it is indexed is still to be told."""
     REFUSED = "refused"
     INDEX_REFUSED = "index_refused"
     HEC_TOKEN_REFUSED = "hec_token_refused"  # noqa: S105  an outcome, not a secret
@@ -70,6 +73,8 @@ class HecBody:
     text: str = ""
     invalid_event_number: int | None = None
     ack_id: int | None = None
+    acks: Mapping[int, bool] | None = None
+    """Of an answer to a poll: ack id to whether it is indexed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,10 @@ class Answer:
     retry_after: str = ""
     fault: Fault | None = None
     detail: str = ""
+    channel: str = ""
+    """The channel it came through, where acknowledgment is asked for."""
+    spare: bool = False
+    """Another address of the destination is in order."""
 
     @property
     def code(self) -> int | None:
@@ -135,7 +144,15 @@ def parse_body(raw: bytes) -> HecBody | None:
         text=text[:200] if isinstance(text, str) else "",
         invalid_event_number=_integer(parsed.get("invalid-event-number")),
         ack_id=_integer(parsed.get("ackId")),
+        acks=_acks(parsed.get("acks")),
     )
+
+
+def _acks(told: object) -> dict[int, bool] | None:
+    """What a poll was told. Only a plain ``true`` is one."""
+    if not isinstance(told, dict):
+        return None
+    return {int(key): value is True for key, value in told.items() if key.isascii() and key.isdigit()}
 
 
 _ALIVE = frozenset({Meaning.TAKEN, Meaning.TAKEN_SLOW_DOWN, Meaning.CONTENT, Meaning.CULPRIT, Meaning.INDEX})
@@ -302,3 +319,24 @@ def judge_probe(answer: Answer) -> Verdict | None:
         scope=Scope.DESTINATION,
         act=Act.TENANT,
     )
+
+
+_CLEAN = frozenset({Fault.CONNECT_FAILED, Fault.TLS_FAILED, Fault.TIMEOUT_BEFORE_SENT})
+
+
+def elsewhere(answer: Answer) -> bool:
+    """Whether this address took nothing of what was sent, and another one may take it: no double can come of it."""
+    if answer.fault is not None:
+        return answer.fault in _CLEAN
+    meaning = look_up(answer.status, answer.code).meaning
+    if meaning is Meaning.BUSY:
+        return answer.body is not None and not answer.body.invalid_event_number
+    return meaning in (Meaning.CLOSED, Meaning.SLOW_DOWN)
+
+
+def at_fault(answer: Answer) -> bool:
+    """Whether the address, and not what was sent to it, is the trouble."""
+    if answer.fault is not None:
+        return answer.fault is not Fault.UNSENDABLE
+    meaning = look_up(answer.status, answer.code).meaning
+    return meaning in (Meaning.BUSY, Meaning.CLOSED, Meaning.SLOW_DOWN, Meaning.DOUBTFUL)

@@ -3,21 +3,26 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from uuid import uuid4
 
 import httpx
+import orjson
 
 from app import __version__
 from app.model import Secret
 from app.splunk.answers import Answer, Fault, parse_body
+from app.splunk.channel import Channel
 from app.splunk.encode import compress, gzipped
-from app.tenants.model import Destination, Tls
+from app.splunk.tls import TlsContexts, file_at_fault, pin_fault
+from app.tenants.model import Destination
+
+__all__ = ["ANSWER_BYTES_MAX", "HecClient", "HecClients", "TlsContexts", "WireLimits"]
 
 PATH = "/services/collector/event"
+ACK_PATH = "/services/collector/ack"
 ANSWER_BYTES_MAX = 65_536
 THREAD_FROM_BYTES = 65_536
 """Compressing less than this takes under a millisecond: cheaper than handing it to a thread."""
@@ -34,7 +39,7 @@ class WireLimits:
     connection_age_max_s: float
     """Connections are made anew after this, so that balancers and changes of DNS are followed."""
     connections_max: int
-    """To one destination; there is one more, so that a probe need not wait for posts."""
+    """To one address; there is one more for probes and one for ack polls, so that they need not wait for posts."""
 
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -52,51 +57,23 @@ class _Session:
         self.users = 0
 
 
-class TlsContexts:
-    """TLS contexts by what they check, since loading the authorities takes longer than a post."""
-
-    def __init__(self, *, age_max_s: float) -> None:
-        self._age_max_s = age_max_s
-        self._contexts: dict[tuple[bool, str | None], tuple[float, ssl.SSLContext]] = {}
-
-    async def get(self, tls: Tls) -> ssl.SSLContext:
-        """The context for ``tls``; read anew (in a thread) when it is old, so that a renewed CA file is seen.
-
-        Raises:
-            OSError: the CA file cannot be read (``ssl.SSLError`` included: it holds no certificate).
-        """
-        key = (tls.verify, tls.ca_file)
-        found = self._contexts.get(key)
-        now = time.monotonic()
-        if found is not None and now - found[0] < self._age_max_s:
-            return found[1]
-        context = await asyncio.to_thread(_load, tls)
-        self._contexts[key] = (now, context)
-        return context
-
-
-def _load(tls: Tls) -> ssl.SSLContext:
-    """The authorities are the system's, as OpenSSL finds them, unless a CA file says which."""
-    context = ssl.create_default_context(cafile=tls.ca_file)
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 class HecClient:
-    """Posts to one destination. It holds no hec_token: every post brings its own.
+    """Posts to one address of a destination. It holds no hec_token: every post brings its own.
 
-    Proxies named by the environment are not used, redirects never followed, cookies never kept.
+    Proxies named by the environment are not used, redirects never followed. Cookies are kept only where
+    acknowledgment is asked for, with the channel they came through; then one client serves one hec_token.
     """
 
     def __init__(self, destination: Destination, limits: WireLimits, contexts: TlsContexts) -> None:
-        self._url = destination.url + PATH
+        self._url = destination.url
         self._is_tls = destination.url.startswith("https:")
         self._tls = destination.tls
         self._limits = limits
         self._contexts = contexts
-        self._channel = str(uuid4())
+        self._acks = destination.ack is not None
+        self._channel = Channel()
+        self._first = asyncio.Lock()
+        """Held until the first answer, so that all go where its cookies lead."""
         self._session: _Session | None = None
         self._old: set[_Session] = set()
         self._extensions: dict[str, Any] = {}
@@ -109,18 +86,49 @@ class HecClient:
 
     async def post(self, body: bytes, *, hec_token: Secret, gzip_level: int) -> Answer:
         """Post one body (envelopes, joined) under ``hec_token``; ``gzip_level`` 0 sends it plain."""
-        headers = self._headers(hec_token)
+        headers: dict[str, str] = {}
         if gzipped(len(body), gzip_level):
             headers["Content-Encoding"] = "gzip"
             if len(body) < THREAD_FROM_BYTES:
                 body = compress(body, gzip_level)
             else:
                 body = await asyncio.to_thread(compress, body, gzip_level)
-        return await self._exchange(headers, body)
+        return await self._in_channel(PATH, body, hec_token, headers)
 
     async def probe(self, *, hec_token: Secret) -> Answer:
         """Post nothing: a hec_token that is accepted draws "no data" (code 5), and nothing is indexed."""
-        return await self._exchange(self._headers(hec_token), b"")
+        return await self._in_channel(PATH, b"", hec_token, {})
+
+    async def poll(self, ack_ids: Sequence[int], *, channel: str, hec_token: Secret) -> Answer:
+        """Ask which of the ids of that channel are indexed; it need not be in use any more."""
+        body = orjson.dumps({"acks": list(ack_ids)})
+        return await self._tracked(ACK_PATH, body, hec_token, {"X-Splunk-Request-Channel": channel})
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """The channel that the next post goes through."""
+        return frozenset({self._channel.guid})
+
+    def renew(self, channel: str) -> None:
+        """Have another channel instead of that one."""
+        if channel == self._channel.guid:
+            self._channel = self._channel.renewed()
+
+    async def _in_channel(self, path: str, body: bytes, hec_token: Secret, headers: Mapping[str, str]) -> Answer:
+        """Exchange through the channel; where acks are asked for, the first exchange goes alone."""
+        if not self._acks:
+            return await self._exchange(path, {**headers, **self._headers(hec_token, self._channel)}, body, None)
+        if self._channel.is_idle:
+            self.renew(self._channel.guid)
+        if self._channel.answered:
+            return await self._tracked(path, body, hec_token, headers)
+        async with self._first:
+            return await self._tracked(path, body, hec_token, headers)
+
+    async def _tracked(self, path: str, body: bytes, hec_token: Secret, headers: Mapping[str, str]) -> Answer:
+        channel = self._channel
+        answer = await self._exchange(path, {**self._headers(hec_token, channel), **headers}, body, channel)
+        return replace(answer, channel=channel.guid)
 
     async def close(self) -> None:
         """Close every connection; posts under way break."""
@@ -130,42 +138,63 @@ class HecClient:
         for session in sessions:
             await session.client.aclose()
 
-    def _headers(self, hec_token: Secret) -> dict[str, str | bytes]:
+    @staticmethod
+    def _headers(hec_token: Secret, channel: Channel) -> dict[str, str | bytes]:
         return {
             "Authorization": b"Splunk " + hec_token.value,
-            "X-Splunk-Request-Channel": self._channel,
+            "X-Splunk-Request-Channel": channel.guid,
             "Content-Type": "application/json",
         }
 
-    async def _exchange(self, headers: Mapping[str, str | bytes], body: bytes) -> Answer:
-        sent = _Sent()
+    async def _exchange(
+        self, path: str, headers: Mapping[str, str | bytes], body: bytes, channel: Channel | None
+    ) -> Answer:
+        sent = _Sent(self._tls.pin_sha256)
         try:
             session = await self._open()
         except OSError as fault:
-            return Answer(fault=Fault.TLS_FAILED, detail=f"the CA file cannot be used: {fault.strerror}")
+            file = await asyncio.to_thread(file_at_fault, self._tls)
+            return Answer(fault=Fault.TLS_FAILED, detail=f"{file} cannot be used: {fault.strerror or 'unreadable'}")
         session.users += 1
         try:
             async with asyncio.timeout(self._limits.timeout_s):
-                return await self._send(session.client, headers, body, sent)
+                request = self._request(session.client, path, headers, body, sent)
+                return await self._send(session.client, request, channel)
         except TimeoutError:
             return Answer(fault=Fault.READ_TIMEOUT if sent else Fault.TIMEOUT_BEFORE_SENT)
+        except _NotPinned as fault:
+            return Answer(fault=Fault.TLS_FAILED, detail=str(fault))
         except (httpx.HTTPError, httpx.StreamError) as fault:
             return _fault_of(fault, sent=bool(sent))
         finally:
             session.users -= 1
             await self._let_go()
 
-    async def _send(
-        self, client: httpx.AsyncClient, headers: Mapping[str, str | bytes], body: bytes, sent: "_Sent"
-    ) -> Answer:
+    def _request(
+        self, client: httpx.AsyncClient, path: str, headers: Mapping[str, str | bytes], body: bytes, sent: "_Sent"
+    ) -> httpx.Request:
         # httpx accepts bytes and str values alike, but not mixed in its annotations.
         raw = [
             (name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in headers.items()
         ]
-        request = client.build_request(
-            "POST", self._url, content=body, headers=raw, extensions={**self._extensions, "trace": sent.trace}
-        )
+        extensions = {**self._extensions, "trace": sent.trace}
+        return client.build_request("POST", self._url + path, content=body, headers=raw, extensions=extensions)
+
+    async def _send(self, client: httpx.AsyncClient, request: httpx.Request, channel: Channel | None) -> Answer:
+        if channel is None:
+            return await self._read(await client.send(request, stream=True))
+        cookies = httpx.Cookies(channel.jar)
+        cookies.set_cookie_header(request)
+        channel.used_at = time.monotonic()
         response = await client.send(request, stream=True)
+        before = channel.held()
+        cookies.extract_cookies(response)
+        if channel.moved(before):
+            self._channel = self._channel.renewed()
+        return await self._read(response)
+
+    @staticmethod
+    async def _read(response: httpx.Response) -> Answer:
         try:
             answer = bytearray()
             async for part in response.aiter_raw():
@@ -200,7 +229,9 @@ class HecClient:
             transport=httpx.AsyncHTTPTransport(
                 verify=context,
                 trust_env=False,
-                limits=httpx.Limits(max_connections=limits.connections_max + 1, keepalive_expiry=limits.keepalive_s),
+                limits=httpx.Limits(
+                    max_connections=limits.connections_max + 1 + self._acks, keepalive_expiry=limits.keepalive_s
+                ),
             ),
             timeout=httpx.Timeout(limits.timeout_s, connect=limits.connect_timeout_s),
             headers={
@@ -220,21 +251,32 @@ class HecClient:
             await old.client.aclose()
 
 
+class _NotPinned(Exception):  # noqa: N818  it says what it found
+    """The certificate that was shown is not one of those pinned."""
+
+
 class _Sent:
-    """Whether anything of the request went out, as httpcore tells while it works."""
+    """Whether anything of the request went out, as httpcore tells while it works; and nothing goes to a stranger."""
 
-    __slots__ = ("_begun",)
+    __slots__ = ("_begun", "_pins")
 
-    def __init__(self) -> None:
+    def __init__(self, pins: frozenset[str]) -> None:
         self._begun = False
+        self._pins = pins
 
     def __bool__(self) -> bool:
         return self._begun
 
-    async def trace(self, name: str, _: object) -> None:
+    async def trace(self, name: str, said: Mapping[str, Any]) -> None:
         """Called by httpcore at each step. Once headers are being written, Splunk may have them."""
         if name.endswith("send_request_headers.started"):
             self._begun = True
+        elif name.endswith("start_tls.complete") and self._pins:
+            stream = said["return_value"]
+            fault = pin_fault(stream.get_extra_info("ssl_object").getpeercert(binary_form=True), self._pins)
+            if fault is not None:
+                await stream.aclose()
+                raise _NotPinned(fault)
 
 
 class HecClients:

@@ -93,7 +93,7 @@ def encode(hec_event: HecEvent, *, delivery_id: str, attempt: int = 1) -> bytes:
     envelope |= {"host": hec_event.host, "source": hec_event.hec_source, "sourcetype": hec_event.sourcetype}
     if hec_event.index is not None:
         envelope["index"] = hec_event.index
-    envelope["event"] = hec_event.event
+    envelope["event"] = orjson.Fragment(hec_event.event_json) if hec_event.event_json else hec_event.event
     try:
         written = orjson.dumps(envelope, default=_plain)
     except TypeError as fault:

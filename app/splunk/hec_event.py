@@ -1,7 +1,7 @@
 """One hec_event before it is encoded. ``transform`` makes it, ``splunk.encode`` checks and writes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Scalar = str | int | float | bool
 
@@ -22,3 +22,5 @@ class HecEvent:
     index: str | None
     fields: Mapping[str, Scalar]
     event: Mapping[str, object]
+    event_json: bytes = field(default=b"", repr=False, compare=False)
+    """The JSON of ``event`` as UTF-8, where whoever made the hec_event had to write it anyway; else empty."""

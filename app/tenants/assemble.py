@@ -5,18 +5,30 @@ Pure but for ``resolve``, which is handed in.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
 from pydantic import ValidationError
 
 from app.errors import ConfigError
 from app.model import Secret
 from app.tenants import rules
-from app.tenants.document import RouteEntry, SplunkEntry, TenantEntry, TenantsEntry, TlsEntry, WhenEntry, faults_of
+from app.tenants.document import (
+    PrivacyEntry,
+    RouteEntry,
+    SplunkEntry,
+    TenantEntry,
+    TenantsEntry,
+    TlsEntry,
+    WhenEntry,
+    faults_of,
+)
 from app.tenants.faults import Fault, Locate, Where, config_error, nowhere
 from app.tenants.keeping import Keeping, Resolve, Rule
-from app.tenants.model import Destination, Match, Route, Snapshot, Tenant, Tls
+from app.tenants.model import Ack, Destination, Match, Route, Snapshot, Tenant, Tls
+from app.tenants.privacy import Detail, Policy, Privacy, mask
 
 NOTHING_KEPT: Mapping[str, bytes] = MappingProxyType({})
 
@@ -110,23 +122,44 @@ class _Assembly:
     def _tenant(self, name: str, entry: TenantEntry) -> Tenant:
         where: Where = ("tenants", name, "sentry")
         sentry = entry.sentry
+        privacy = self._privacy(entry.privacy, ("tenants", name, "privacy"))
         return Tenant(
             name=name,
             client_secrets=self._secrets(sentry.client_secrets, rules.client_secret, (*where, "client_secrets")),
             installations=frozenset(sentry.installations),
             legacy_keys=self._secrets(sentry.legacy_keys, rules.legacy_key, (*where, "legacy_keys")),
             destinations=tuple(
-                self._destination(name, each, ("tenants", name, "splunk", number))
+                replace(
+                    self._destination(name, each, ("tenants", name, "splunk", number)),
+                    detail=cast("Detail", each.detail or entry.detail),
+                    privacy=privacy,
+                    own_projects=frozenset(sentry.own_projects),
+                )
                 for number, each in enumerate(entry.splunk)
             ),
             destination_names=tuple(each.name for each in entry.splunk),
+            privacy=privacy,
+        )
+
+    def _privacy(self, entry: PrivacyEntry, where: Where) -> Privacy:
+        key = None
+        if entry.hash_key is not None:
+            key = self._secret(entry.hash_key, rules.hash_key, (*where, "hash_key"))
+        return Privacy(
+            email=cast("Policy", entry.email),
+            ip=cast("Policy", entry.ip),
+            hash_key=key,
+            drop_paths=tuple(tuple(each.replace("{}", "").split(".")) for each in entry.drop_paths),
+            masks=tuple(map(mask, entry.mask)),
         )
 
     def _destination(self, tenant: str, entry: SplunkEntry, where: Where) -> Destination:
         return Destination(
             tenant=tenant,
             name=entry.name,
-            url=entry.url,
+            url=entry.addresses[0],
+            more_urls=entry.addresses[1:],
+            ack=Ack(poll_s=entry.ack_poll_s, expiry_s=entry.ack_expiry_s) if entry.ack else None,
             hec_token=self._secret(entry.hec_token, rules.hec_token, (*where, "hec_token")),
             hec_token_ref=entry.hec_token,
             index=entry.index,
@@ -138,11 +171,21 @@ class _Assembly:
         )
 
     def _tls(self, entry: TlsEntry, where: Where) -> Tls:
-        ca_file = None
-        if entry.ca_file is not None:
-            self._secret(f"file:{entry.ca_file}", rules.certificates, (*where, "ca_file"))
-            ca_file = str(self._folder / entry.ca_file)
-        return Tls(verify=entry.verify, ca_file=ca_file, server_name=entry.server_name)
+        return Tls(
+            verify=entry.verify,
+            ca_file=self._file(entry.ca_file, rules.certificates, (*where, "ca_file")),
+            server_name=entry.server_name,
+            pin_sha256=frozenset(entry.pin_sha256),
+            client_cert=self._file(entry.client_cert, rules.certificates, (*where, "client_cert")),
+            client_key=self._file(entry.client_key, rules.private_key, (*where, "client_key")),
+        )
+
+    def _file(self, name: str | None, rule: Rule, where: Where) -> str | None:
+        """Where a file of ``tls`` is, once its content was looked at; it is read again by whoever needs it."""
+        if name is None:
+            return None
+        self._secret(f"file:{name}", rule, where)
+        return str(self._folder / name)
 
     def _secrets(self, references: tuple[str, ...], rule: Rule, where: Where) -> tuple[Secret, ...]:
         found = (self._secret(each, rule, (*where, number)) for number, each in enumerate(references))
@@ -163,11 +206,14 @@ def _route(entry: RouteEntry) -> Route:
         sourcetype=entry.sourcetype,
         hec_source=entry.hec_source,
         drop=entry.drop,
+        sample=entry.sample,
     )
 
 
 def _match(entry: WhenEntry) -> Match:
-    return Match(MappingProxyType({key: wanted for key, wanted in entry if wanted is not None}))
+    said = {key: wanted for key, wanted in entry if wanted is not None and key != "tag"}
+    tags = {f"tag:{name}": wanted for name, wanted in (entry.tag or {}).items()}
+    return Match(MappingProxyType(said | tags))
 
 
 def _conflicts(entry: TenantsEntry) -> Iterator[Fault]:
@@ -184,6 +230,22 @@ def _conflicts(entry: TenantsEntry) -> Iterator[Fault]:
             if destination in names[:number]:
                 where = ("tenants", name, "splunk", number, "name")
                 yield Fault(where, f"this tenant has a destination {destination} already; names must differ")
+        yield from _not_allowed(name, tenant)
+
+
+def _not_allowed(name: str, tenant: TenantEntry) -> Iterator[Fault]:
+    """What destinations and routes name although the tenant's ``allow`` does not."""
+    for key, allowed in tenant.allow:
+        if allowed is None:
+            continue
+        for number, destination in enumerate(tenant.splunk):
+            here: Where = ("tenants", name, "splunk", number)
+            places: list[tuple[Where, SplunkEntry | RouteEntry]] = [(here, destination)]
+            places += [((*here, "routes", at), route) for at, route in enumerate(destination.routes)]
+            for where, entry in places:
+                said = getattr(entry, key)
+                if said is not None and not any(fnmatchcase(said, each) for each in allowed):
+                    yield Fault((*where, key), f"is not one that the tenant's allow.{key} names")
 
 
 def _warnings(entry: TenantsEntry) -> Iterator[str]:
@@ -191,7 +253,7 @@ def _warnings(entry: TenantsEntry) -> Iterator[str]:
     for name, tenant in entry.tenants.items():
         for destination in tenant.splunk:
             who = f"{name}/{destination.name}"
-            if destination.url.startswith("http://"):
+            if destination.addresses[0].startswith("http://"):
                 yield f"{who}: its url is plain http, so the hec_token and everything else travels in the clear"
             if destination.tls is not None and not destination.tls.verify:
                 yield f"{who}: tls.verify is off, so anybody on the way can take the hec_token and the hooks"
@@ -206,6 +268,8 @@ def _uses(snapshot: Snapshot, only: str | None) -> Iterator[tuple[Secret, Rule]]
         tenant = snapshot.tenants[name]
         yield from ((each, rules.client_secret) for each in tenant.client_secrets)
         yield from ((each, rules.legacy_key) for each in tenant.legacy_keys)
+        if tenant.privacy.hash_key is not None:
+            yield tenant.privacy.hash_key, rules.hash_key
         tokens = (each.hec_token for each in tenant.destinations)
         yield from ((each, rules.hec_token) for each in tokens if each is not None)
     if only is None:
@@ -214,17 +278,24 @@ def _uses(snapshot: Snapshot, only: str | None) -> Iterator[tuple[Secret, Rule]]
 
 def _with_values(tenant: Tenant, fresh: Mapping[str, bytes]) -> Tenant:
     """The tenant with these values for the references that have one; the very same if none has."""
-    tokens = {each.hec_token_ref for each in tenant.destinations}
-    if not fresh.keys() & tokens.union(each.name for each in (*tenant.client_secrets, *tenant.legacy_keys)):
+    key = tenant.privacy.hash_key
+    keys = () if key is None else (key,)
+    names = {each.hec_token_ref for each in tenant.destinations}
+    names.update(each.name for each in (*tenant.client_secrets, *tenant.legacy_keys, *keys))
+    if not fresh.keys() & names:
         return tenant
+    privacy = tenant.privacy
+    if key is not None and key.name in fresh:
+        privacy = replace(privacy, hash_key=Secret(key.name, fresh[key.name]))
     return replace(
         tenant,
         client_secrets=_fresh(tenant.client_secrets, fresh),
         legacy_keys=_fresh(tenant.legacy_keys, fresh),
+        privacy=privacy,
         destinations=tuple(
-            replace(each, hec_token=Secret(each.hec_token_ref, fresh[each.hec_token_ref]))
+            replace(each, privacy=privacy, hec_token=Secret(each.hec_token_ref, fresh[each.hec_token_ref]))
             if each.hec_token_ref in fresh
-            else each
+            else replace(each, privacy=privacy)
             for each in tenant.destinations
         ),
     )

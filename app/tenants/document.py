@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from app.tenants import rules
@@ -15,7 +15,14 @@ References = tuple[Reference, ...]
 Index = Annotated[str, AfterValidator(rules.index)]
 Sourcetype = Annotated[str, AfterValidator(rules.sourcetype)]
 Line = Annotated[str, AfterValidator(rules.text_line)]
-Wanted = Annotated[tuple[Line, ...], Field(min_length=1)]
+Wanted = Annotated[tuple[Line, ...], BeforeValidator(rules.listed), Field(min_length=1)]
+Detail = Annotated[str, AfterValidator(rules.detail)]
+Policy = Annotated[str, AfterValidator(rules.policy)]
+Path = Annotated[str, AfterValidator(rules.path)]
+Pattern = Annotated[str, AfterValidator(rules.pattern)]
+
+
+Url = Annotated[str, AfterValidator(rules.hec_url)]
 
 
 class Entry(BaseModel):
@@ -33,6 +40,7 @@ class WhenEntry(Entry):
     environment: Wanted | None = None
     level: Wanted | None = None
     rule: Wanted | None = None
+    tag: dict[Line, Wanted] | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -49,11 +57,12 @@ class RouteEntry(Entry):
     sourcetype: Sourcetype | None = None
     hec_source: Line | None = None
     drop: bool = False
+    sample: Annotated[float, AfterValidator(rules.part)] | None = None
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
-        if self.drop and (self.index or self.sourcetype or self.hec_source):
-            raise ValueError("drops what it matches, so index, sourcetype and hec_source have nothing to hold for")
+        if self.drop and (self.index or self.sourcetype or self.hec_source or self.sample):
+            raise ValueError("drops what it matches, so its other keys have nothing to hold for")
         return self
 
 
@@ -63,11 +72,16 @@ class TlsEntry(Entry):
     verify: bool = True
     ca_file: Line | None = None
     server_name: Annotated[str, AfterValidator(rules.server_name)] | None = None
+    pin_sha256: tuple[Annotated[str, AfterValidator(rules.fingerprint)], ...] = ()
+    client_cert: Line | None = None
+    client_key: Line | None = None
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
-        if not self.verify and (self.ca_file or self.server_name):
-            raise ValueError("verify is off, so ca_file and server_name have nothing to hold for")
+        if not self.verify and (self.ca_file or self.server_name or self.pin_sha256):
+            raise ValueError("verify is off, so ca_file, server_name and pin_sha256 have nothing to hold for")
+        if (self.client_cert is None) != (self.client_key is None):
+            raise ValueError("client_cert and client_key go together")
         return self
 
 
@@ -75,18 +89,32 @@ class SplunkEntry(Entry):
     """One destination of a tenant."""
 
     name: Name
-    url: Annotated[str, AfterValidator(rules.hec_url)]
+    url: Url = ""
     hec_token: Reference
     index: Index | None = None
     sourcetype: Sourcetype | None = None
     hec_source: Line | None = None
     host: Line | None = None
+    detail: Detail | None = None
     routes: tuple[RouteEntry, ...] = ()
     tls: TlsEntry | None = None
+    urls: tuple[Url, ...] = ()
+    ack: bool = False
+    ack_poll_s: Annotated[float, AfterValidator(rules.ack_poll_s)] = 5.0
+    ack_expiry_s: Annotated[float, AfterValidator(rules.ack_expiry_s)] = 300.0
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every url, once."""
+        return tuple(dict.fromkeys((*((self.url,) if self.url else ()), *self.urls)))
 
     @model_validator(mode="after")
-    def _tls_where_there_is_some(self) -> Self:
-        if self.tls is not None and self.url.startswith("http://"):
+    def _somewhere_to_go(self) -> Self:
+        if not self.addresses:
+            raise ValueError("has no url")
+        if len({each.partition(":")[0] for each in self.addresses}) > 1:
+            raise ValueError("all of its urls must begin alike, with https:// or with http://")
+        if self.tls is not None and self.addresses[0].startswith("http://"):
             raise ValueError("the url begins with http://, so tls has nothing to hold for")
         return self
 
@@ -97,6 +125,7 @@ class SentryEntry(Entry):
     client_secrets: References = ()
     installations: tuple[Annotated[str, AfterValidator(rules.installation)], ...] = ()
     legacy_keys: References = ()
+    own_projects: tuple[Line, ...] = ()
 
     @model_validator(mode="after")
     def _somebody_may_send(self) -> Self:
@@ -105,11 +134,41 @@ class SentryEntry(Entry):
         return self
 
 
+class PrivacyEntry(Entry):
+    """What is taken out of a tenant's hec_events besides credentials."""
+
+    email: Policy = "drop"
+    ip: Policy = "drop"
+    hash_key: Reference | None = None
+    drop_paths: Annotated[tuple[Path, ...], Field(max_length=100)] = ()
+    mask: Annotated[tuple[Pattern, ...], Field(max_length=50)] = ()
+
+    @model_validator(mode="after")
+    def _a_key_to_hash_with(self) -> Self:
+        hashes = "hash" in (self.email, self.ip)
+        if hashes and self.hash_key is None:
+            raise ValueError("hashes addresses, so it needs a hash_key")
+        if self.hash_key is not None and not hashes:
+            raise ValueError("hashes neither email nor ip, so hash_key has nothing to hold for")
+        return self
+
+
+class AllowEntry(Entry):
+    """What a tenant's destinations and routes may name. A list that is absent allows everything."""
+
+    index: tuple[Line, ...] | None = None
+    sourcetype: tuple[Line, ...] | None = None
+    hec_source: tuple[Line, ...] | None = None
+
+
 class TenantEntry(Entry):
     """One tenant."""
 
     sentry: SentryEntry
     splunk: Annotated[tuple[SplunkEntry, ...], Field(min_length=1)]
+    detail: Detail = "summary"
+    privacy: PrivacyEntry = PrivacyEntry()
+    allow: AllowEntry = AllowEntry()
 
 
 class SharedEntry(Entry):
@@ -131,9 +190,12 @@ _WORDS: Final = {
     "tuple_type": "must be a list, such as [one, two]",
     "dict_type": "must be a mapping of keys to values",
     "model_type": "must be a mapping of keys to values",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "too_short": "must have at least one entry",
+    "too_long": "has too many entries",
 }
 
 

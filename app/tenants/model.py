@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.model import Secret
+from app.tenants.privacy import Detail, Privacy
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +12,8 @@ class Match:
     """The ``when`` of a route: every key must match, any value of a key will do (globs allowed)."""
 
     conditions: Mapping[str, tuple[str, ...]]
-    """Key (``resource``, ``action``, ``project``, ``environment``, ``level``, ``rule``) to wanted values."""
+    """Key (``resource``, ``action``, ``project``, ``environment``, ``level``, ``rule``, ``tag:NAME``) to wanted
+    values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +25,31 @@ class Route:
     sourcetype: str | None = None
     hec_source: str | None = None
     drop: bool = False
+    sample: float | None = None
+    """The part of the issues whose hooks pass, from 0 to 1; the others are filtered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """How a destination's certificate is checked. Verified by default."""
+    """How a destination's certificate is checked, and what the relay shows of itself. Verified by default."""
 
     verify: bool = True
     ca_file: str | None = None
     server_name: str | None = None
+    pin_sha256: frozenset[str] = frozenset()
+    """SHA-256 of whole certificates (DER), 64 lower-case hex digits; without ``ca_file`` all that is checked."""
+    client_cert: str | None = None
+    client_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    """Indexer acknowledgment: a hec_event is delivered only once Splunk says it is indexed."""
+
+    poll_s: float = 5.0
+    """Between two polls. Splunk forgets a channel that was not used for 600 s."""
+    expiry_s: float = 300.0
+    """What is not confirmed by then is sent again, marked as a possible double."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +68,20 @@ class Destination:
     hec_source: str | None = None
     host: str | None = None
     routes: tuple[Route, ...] = ()
+    detail: Detail = "summary"
+    privacy: Privacy = field(default_factory=Privacy)
+    own_projects: frozenset[str] = frozenset()
+    """Slugs or ids of Sentry projects that the relay itself reports to: their hooks are filtered."""
     tls: Tls = field(default_factory=Tls)
+    more_urls: tuple[str, ...] = ()
+    """Other addresses of the same Splunk, as ``url``; all are used in turn."""
+    ack: Ack | None = None
+    """``None``: what Splunk accepts is delivered."""
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Every address, ``url`` first."""
+        return (self.url, *self.more_urls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +94,8 @@ class Tenant:
     legacy_keys: tuple[Secret, ...] = ()
     destinations: tuple[Destination, ...] = ()
     destination_names: tuple[str, ...] = ()
+    privacy: Privacy = field(default_factory=Privacy)
+    """The same that its destinations have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,8 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from app.tenants.privacy import mask
+
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f\x7f]+")
 _INDEX: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,254}")
@@ -18,8 +20,17 @@ _URL_CHARACTERS: Final = re.compile(r"[A-Za-z0-9._~:/\[\]%-]+")
 _COLLECTOR: Final = re.compile(r"/services/collector(/.*)?\Z")
 _LEGACY_KEY: Final = re.compile(rb"[A-Za-z0-9._~-]{16,200}")
 _HEC_TOKEN: Final = re.compile(rb"[\x21-\x7e]{1,1000}")
+_IDENTITY: Final = frozenset({"schema", "tenant", "resource", "action"})
+_STEPS_MAX: Final = 20
+_HASH_KEY_BYTES_MIN: Final = 16
 _PORT_MAX: Final = 65_535
 _TEXT_MAX: Final = 255
+_FINGERPRINT_DIGITS: Final = 64
+_FINGERPRINT: Final = re.compile(rf"[0-9a-f]{{{_FINGERPRINT_DIGITS}}}")
+_ACK_POLL_S_MIN: Final = 0.05
+_ACK_POLL_S_MAX: Final = 120.0
+_ACK_EXPIRY_S_MIN: Final = 0.1
+_ACK_EXPIRY_S_MAX: Final = 3600.0
 
 
 def name(text: str) -> str:
@@ -46,6 +57,52 @@ def index(text: str) -> str:
             "must be the name of a Splunk index: a-z, 0-9, _ and -, "
             "beginning with a letter or digit, without the word kvstore"
         )
+    return text
+
+
+def listed(value: object) -> object:
+    """One text for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+def detail(text: str) -> str:
+    """How much of a hook follows the head."""
+    return _one_of(text, "none", "summary", "full")
+
+
+def policy(text: str) -> str:
+    """What becomes of an address."""
+    return _one_of(text, "keep", "hash", "drop")
+
+
+def _one_of(text: str, *words: str) -> str:
+    if text not in words:
+        raise ValueError(f"must be {', '.join(words[:-1])} or {words[-1]}")
+    return text
+
+
+def part(number: float) -> float:
+    """Which part of the issues passes."""
+    if not 0 < number < 1:
+        raise ValueError("must be between 0 and 1: the part of the issues that passes; drop: true lets none pass")
+    return number
+
+
+def path(text: str) -> str:
+    """A way to a part of the event: names with dots between them; what says which hook it is cannot be left out."""
+    steps = text.split(".")
+    if not all(steps) or len(steps) > _STEPS_MAX or not text.isprintable() or len(text) > _TEXT_MAX:
+        raise ValueError(
+            f"must be 1 to {_STEPS_MAX} names with dots between them, such as tags.customer or contexts.*.name"
+        )
+    if text in _IDENTITY:
+        raise ValueError("says which hook it is, so that it cannot be left out")
+    return text
+
+
+def pattern(text: str) -> str:
+    """A pattern of what is masked; it is compiled to see whether it can be."""
+    mask(text)
     return text
 
 
@@ -129,6 +186,13 @@ def legacy_key(value: bytes) -> bytes:
     return value
 
 
+def hash_key(value: bytes) -> bytes:
+    """The key of hashed addresses. Whoever guesses it can try every address."""
+    if len(value) < _HASH_KEY_BYTES_MIN:
+        raise ValueError(f"is shorter than {_HASH_KEY_BYTES_MIN} bytes")
+    return value
+
+
 def hec_token(value: bytes) -> bytes:
     """A hec_token: any printable ASCII (Splunk makes GUIDs but takes other text)."""
     if not value:
@@ -138,8 +202,41 @@ def hec_token(value: bytes) -> bytes:
     return value
 
 
+def fingerprint(text: str) -> str:
+    """The SHA-256 of a certificate, as ``openssl x509 -fingerprint -sha256`` shows it; given back without colons."""
+    digits = text.replace(":", "").lower()
+    if not _FINGERPRINT.fullmatch(digits):
+        raise ValueError(
+            f"must be the SHA-256 of a certificate: {_FINGERPRINT_DIGITS} hex digits, with colons or without"
+        )
+    return digits
+
+
+def ack_poll_s(seconds: float) -> float:
+    """Between two polls: Splunk forgets the channel after 600 s (``maxIdleTime`` of limits.conf.spec)."""
+    if not _ACK_POLL_S_MIN <= seconds <= _ACK_POLL_S_MAX:
+        raise ValueError(f"must be from {_ACK_POLL_S_MIN:g} to {_ACK_POLL_S_MAX:g} seconds")
+    return seconds
+
+
+def ack_expiry_s(seconds: float) -> float:
+    """How long an acknowledgment may take; Splunk's docs name five minutes."""
+    if not _ACK_EXPIRY_S_MIN <= seconds <= _ACK_EXPIRY_S_MAX:
+        raise ValueError(f"must be from {_ACK_EXPIRY_S_MIN:g} to {_ACK_EXPIRY_S_MAX:g} seconds")
+    return seconds
+
+
+def private_key(value: bytes) -> bytes:
+    """A file with a private key that needs no password: there is nobody to type it."""
+    if b"PRIVATE KEY-----" not in value:
+        raise ValueError("holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)")
+    if b"ENCRYPTED" in value:
+        raise ValueError("holds a private key under a password, which nobody is there to type")
+    return value
+
+
 def certificates(value: bytes) -> bytes:
-    """A file of CA certificates."""
+    """A file of certificates."""
     if b"-----BEGIN CERTIFICATE-----" not in value:
         raise ValueError("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
     return value

@@ -4,29 +4,48 @@ Sizes are bytes of the event's JSON as UTF-8. Nothing is cut inside a character;
 ellipsis, and what was left out as a whole is named in ``trimmed``.
 """
 
+from typing import NamedTuple
+
 import orjson
 
-from app.transform.schema import HEAD_BYTES_MAX
+from app.transform.schema import HEAD_BYTES_MAX, IDENTITY
 from app.transform.values import CUT
 
 EVENT_BYTES_MIN = 2_000
 """A smaller budget counts as this one: less would not always hold what identifies a hook."""
 
-_IDENTITY = frozenset({"schema", "tenant", "resource", "action"})
 _STEPS = (400, 200, 100, 50, 20)
 """To how many bytes the texts of a head that is too large are cut, one step after the other."""
+_PAYLOAD = ("payload", "payload_text")
 _TAGS_ROOM = 1_000
 _TRIMMED_ROOM = 400
 _TEXT_BYTES_MIN = 100
 """Less of a payload's text tells nobody anything."""
 
 
-def fit(head: dict[str, object], detail: dict[str, object], bytes_max: int) -> dict[str, object]:
+class Fitted(NamedTuple):
+    """An event within its budget, and its JSON as UTF-8."""
+
+    event: dict[str, object]
+    encoded: bytes
+
+
+def fit(head: dict[str, object], detail: dict[str, object], bytes_max: int) -> Fitted:
     """Head and detail as one event of at most ``bytes_max`` bytes (at least ``EVENT_BYTES_MIN``).
 
     The head, tags included, stays within ``HEAD_BYTES_MAX``; tags without room there follow in ``tags_more``.
     """
     bytes_max = max(bytes_max, EVENT_BYTES_MIN)
+    head_json = orjson.dumps(head)
+    if len(head_json) <= HEAD_BYTES_MAX:
+        encoded = head_json[:-1] + b"," + orjson.dumps(detail)[1:] if detail else head_json
+        if len(encoded) <= bytes_max:
+            return Fitted(head | detail, encoded)
+    event = _trimmed(head, detail, bytes_max)
+    return Fitted(event, orjson.dumps(event))
+
+
+def _trimmed(head: dict[str, object], detail: dict[str, object], bytes_max: int) -> dict[str, object]:
     head_max = min(HEAD_BYTES_MAX, bytes_max)
     if _size(head) > head_max:
         head, detail = _fit_head(head, detail, head_max)
@@ -65,7 +84,11 @@ def _fit_head(
     if isinstance(tags, dict):
         near, far = _split(tags, bytes_max - _TRIMMED_ROOM - _size(head) - len('"tags":,'))
         head = head | ({"tags": near} if near else {})
-        detail = detail | ({"tags_more": far} if far else {})
+        if far:
+            payload = {name: each for name, each in detail.items() if name in _PAYLOAD}
+            detail = (
+                {name: each for name, each in detail.items() if name not in _PAYLOAD} | {"tags_more": far} | payload
+            )
     return head, detail
 
 
@@ -74,9 +97,9 @@ def _shrunk(head: dict[str, object], bytes_max: int) -> dict[str, object]:
     for step in _STEPS:
         if _size(head) <= bytes_max:
             return head
-        head = {key: each if key in _IDENTITY else _shortened(key, each, step) for key, each in head.items()}
+        head = {key: each if key in IDENTITY else _shortened(key, each, step) for key, each in head.items()}
         head = {key: each for key, each in head.items() if each is not None}
-    for key in [each for each in reversed(head) if each not in _IDENTITY]:
+    for key in [each for each in reversed(head) if each not in IDENTITY]:
         if _size(head) <= bytes_max:
             break
         del head[key]
@@ -125,7 +148,7 @@ def _fit_detail(head: dict[str, object], detail: dict[str, object], bytes_max: i
         trimmed.append(name)
         section = kept.pop(name)
         text_max = room - others - len('"payload_text":,')
-        if name in ("payload", "payload_text") and text_max >= _TEXT_BYTES_MIN:
+        if name in _PAYLOAD and text_max >= _TEXT_BYTES_MIN:
             text = section if isinstance(section, str) else orjson.dumps(section).decode()
             kept["payload_text"] = cut(text, text_max)
             break

@@ -1,13 +1,14 @@
 """The parts of an error event that follow its head, each in brief."""
 
-from app.sentry.dates import instant, iso_text
-from app.transform.values import Obj, first, items, number, obj, objects, present, text
+from app.sentry.dates import iso_text
+from app.transform.values import Obj, first, number, obj, objects, present, put, text
 
 BREADCRUMBS_MAX = 10
 CONTEXTS_MAX = 20
 CONTEXT_KEYS_MAX = 8
 
-_HEADERS = frozenset({"user-agent", "host", "referer", "content-type", "x-request-id"})
+_NAMES = ("User-Agent", "Host", "Referer", "Content-Type", "X-Request-Id")
+_HEADERS = {spelled: each.lower().replace("-", "_") for each in _NAMES for spelled in (each, each.lower())}
 """Request headers worth a search. A list of what passes, not of what does not."""
 _NAMED = frozenset({"os", "browser", "runtime", "client_os", "app", "gpu"})
 """Contexts that are a name and a version: one text says it."""
@@ -16,38 +17,39 @@ _NAMED = frozenset({"os", "browser", "runtime", "client_os", "app", "gpu"})
 def request_of(value: object) -> dict[str, object]:
     """Method, URL and a few headers. Cookies, body, environment and other headers stay behind."""
     request = obj(value)
-    headers = {
-        key.lower().replace("-", "_"): text(said, 300)
-        for key, said in _pairs(request.get("headers"))
-        if isinstance(key, str) and key.lower() in _HEADERS
-    }
-    return present(
-        (
-            ("method", text(request.get("method"), 20)),
-            ("url", text(request.get("url"), 500)),
-            ("query", _query(request)),
-            *headers.items(),
-        )
-    )
+    brief: dict[str, object] = {}
+    if not request:
+        return brief
+    put(brief, "method", request.get("method"), 20)
+    put(brief, "url", request.get("url"), 500)
+    put(brief, "query", _query(request), 500)
+    for key, said in _pairs(request.get("headers")):
+        if isinstance(key, str) and (name := _HEADERS.get(key) or _HEADERS.get(key.lower())):
+            put(brief, name, said, 300)
+    return brief
 
 
 def breadcrumbs_of(value: object) -> list[object]:
     """The last breadcrumbs, newest first: the nearest to the fault survive trimming."""
-    found = objects(obj(value).get("values")) or objects(value)
-    return [_breadcrumb(each) for each in found[: -BREADCRUMBS_MAX - 1 : -1]]
+    found = obj(value).get("values") or value
+    newest = found[: -BREADCRUMBS_MAX - 1 : -1] if isinstance(found, list) else ()
+    return [brief for each in newest if isinstance(each, dict) and (brief := _breadcrumb(each))]
 
 
 def contexts_of(value: object) -> dict[str, object]:
     """Each context as one text or a few scalars."""
     brief: dict[str, object] = {}
-    for key, each in list(obj(value).items())[:CONTEXTS_MAX]:
-        context = obj(each)
-        if key in _NAMED or text(context.get("type")) in _NAMED:
-            said: object = _name_and_version(context)
-        else:
-            said = _scalars(context)
+    if not isinstance(value, dict):
+        return brief
+    for key, context in value.items():
+        if not isinstance(context, dict):
+            continue
+        named = key in _NAMED or (isinstance(kind := context.get("type"), str) and kind in _NAMED)
+        said = _name_and_version(context) if named else _scalars(context)
         if said:
             brief[key[:100]] = said
+            if len(brief) == CONTEXTS_MAX:
+                break
     return brief
 
 
@@ -70,10 +72,8 @@ def sdk_of(value: object) -> str | None:
 
 
 def _name_and_version(context: Obj) -> str | None:
-    name, version = (
-        first(context.get("name"), context.get("app_name")),
-        first(context.get("version"), context.get("app_version")),
-    )
+    name = text(context.get("name")) or text(context.get("app_name"))
+    version = text(context.get("version")) or text(context.get("app_version"))
     if name and version:
         return f"{name} {version}"
     return name or version
@@ -82,34 +82,40 @@ def _name_and_version(context: Obj) -> str | None:
 def _scalars(context: Obj) -> dict[str, object]:
     kept: dict[str, object] = {}
     for key, each in context.items():
-        if key == "type" or isinstance(each, dict | list):
+        if each is None or key == "type" or isinstance(each, dict | list):
             continue
-        if (said := text(each)) is not None:
-            kept[key[:100]] = each if isinstance(each, bool | int | float) else said
+        if isinstance(each, bool | int):
+            kept[key[:100]] = each
+        elif isinstance(each, float):
+            kept[key[:100]] = number(each)
+        else:
+            put(kept, key[:100], each)
         if len(kept) == CONTEXT_KEYS_MAX:
             break
     return kept
 
 
 def _breadcrumb(crumb: Obj) -> dict[str, object]:
-    said = obj(crumb.get("data"))
-    at = crumb.get("timestamp")
-    return present(
-        (
-            ("at", iso_text(at) if instant(at) is not None else None),
-            ("level", text(crumb.get("level"), 20)),
-            ("category", first(crumb.get("category"), crumb.get("type"), chars_max=100)),
-            ("message", text(crumb.get("message"), 300)),
-            ("method", text(said.get("method"), 20)),
-            ("url", first(said.get("url"), said.get("to"), chars_max=300)),
-            ("status_code", number(said.get("status_code"))),
-        )
-    )
+    brief: dict[str, object] = {}
+    if (at := iso_text(crumb.get("timestamp"))) is not None:
+        brief["at"] = at
+    put(brief, "level", crumb.get("level"), 20)
+    put(brief, "category", crumb.get("category") or crumb.get("type"), 100)
+    put(brief, "message", crumb.get("message"), 300)
+    said = crumb.get("data")
+    if isinstance(said, dict) and said:
+        put(brief, "method", said.get("method"), 20)
+        put(brief, "url", said.get("url") or said.get("to"), 300)
+        if "status_code" in said and (code := number(said["status_code"])) is not None:
+            brief["status_code"] = code
+    return brief
 
 
 def _query(request: Obj) -> str | None:
     """The query as one text, from text or from pairs; credentials in it are taken out with all others."""
     query = request.get("query_string", request.get("query"))
+    if not query:
+        return None
     if isinstance(query, str):
         return text(query.lstrip("?"), 500)
     pairs = ((text(name, 100), text(said)) for name, said in _pairs(query)[:20])
@@ -119,4 +125,6 @@ def _query(request: Obj) -> str | None:
 def _pairs(value: object) -> list[tuple[object, object]]:
     if isinstance(value, dict):
         return list(value.items())
-    return [(each[0], each[1]) for each in items(value) if isinstance(each, list) and len(each) > 1]
+    if not isinstance(value, list):
+        return []
+    return [(each[0], each[1]) for each in value if isinstance(each, list) and len(each) > 1]

@@ -1,7 +1,5 @@
 """When it happened, as Splunk's ``time``."""
 
-import math
-
 from app.model import Hook
 from app.sentry.dates import epoch_text, instant
 
@@ -19,9 +17,11 @@ def time_of(own: int | None, hook: Hook) -> str | None:
     A date before 2000 or more than a day after the hook came in counts as no date. ``None``: not even the time
     of receipt is known, and Splunk takes its own.
     """
-    received = instant(hook.received_at) if math.isfinite(hook.received_at) and hook.received_at > 0 else None
+    received = instant(hook.received_at) if hook.received_at > 0 else None  # not even for "not a number"
     latest = received + _AHEAD if received is not None else _LATEST
-    for each in (own, instant(hook.sent_at), received):
+    if own is not None and _EARLIEST <= own <= latest:
+        return epoch_text(own)
+    for each in (instant(hook.sent_at), received):
         if each is not None and _EARLIEST <= each <= latest:
             return epoch_text(each)
     return None

@@ -5,108 +5,161 @@
 
 from typing import Literal, NamedTuple
 
+from app.sentry.resources import ACTIONS, OTHERS
+
 SCHEMA = 1
 """The version of the shape. A new field leaves it as it is; a field renamed, retyped or gone raises it."""
 
 HEAD_BYTES_MAX = 4900
 """Bytes of JSON for the head: Splunk's automatic extraction reads the first 5,000 of an event."""
 
-Type = Literal["string", "integer", "number", "boolean", "strings", "object"]
+Type = Literal["string", "integer", "number", "boolean", "strings", "object", "objects", "any"]
+
+GROUPS = {
+    "events": ("error", "event_alert", "legacy", "service_hook"),
+    "issues": ("issue", "activity_alert", "service_hook"),
+    "alerts": ("event_alert", "activity_alert", "metric_alert"),
+    "signed": tuple(ACTIONS),
+    "all": (*ACTIONS, *OTHERS),
+}
+"""How the documentation calls several resources at once; ``signed`` are those of the integration platform."""
 
 
 class Field(NamedTuple):
-    """One field of the head."""
+    """One field of the event."""
 
     name: str
     type: Type
     meaning: str
+    found_in: str = "all"
+    """Groups and resources that may have it, with commas between them."""
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """Every resource that may have it."""
+        return frozenset(each for name in self.found_in.split(", ") for each in GROUPS.get(name, (name,)))
 
 
 HEAD: tuple[Field, ...] = (
-    Field("schema", "integer", "Version of this shape"),
-    Field("tenant", "string", "Tenant of the relay's tenants file"),
-    Field("resource", "string", "Kind of hook, in Sentry's word"),
-    Field("action", "string", "What happened, in Sentry's word"),
-    Field("title", "string", "What it is about, in one line"),
-    Field("level", "string", "Sentry's level: fatal, error, warning, info, debug, sample"),
-    Field("severity", "string", "Normalised: critical, high, medium, low, informational"),
-    Field("project", "string", "Slug of the project"),
-    Field("project_id", "string", "Id of the project"),
-    Field("projects", "strings", "Slugs, where an alert watches several projects"),
-    Field("organization", "string", "Slug of the organization"),
-    Field("organization_id", "string", "Id of the organization"),
-    Field("url", "string", "Link for people"),
-    Field("environment", "string", "Environment"),
-    Field("release", "string", "Release"),
-    Field("issue_id", "string", "Id of the issue"),
-    Field("short_id", "string", "Id of the issue as people say it"),
-    Field("event_id", "string", "Id of the error event"),
-    Field("rule", "string", "Name of the alert rule that triggered"),
-    Field("rule_id", "string", "Id of the alert rule"),
-    Field("alert_id", "string", "Id of the metric alert's incident"),
-    Field("comment_id", "string", "Id of the comment"),
-    Field("run_id", "string", "Id of the Seer run"),
-    Field("build_id", "string", "Id of the mobile build"),
-    Field("status", "string", "Status of the issue, installation or build"),
-    Field("substatus", "string", "What kind of that status"),
-    Field("priority", "string", "Priority of the issue"),
-    Field("assignee", "string", "Name of who the issue is assigned to"),
-    Field("assignee_type", "string", "user or team"),
-    Field("actor", "object", "Who acted: type, id, name"),
-    Field("first_seen", "string", "When it began, ISO 8601 in UTC"),
-    Field("last_seen", "string", "When it was last seen, ISO 8601 in UTC"),
-    Field("count", "number", "Events of the issue so far"),
-    Field("user_count", "number", "Users the issue reached so far"),
-    Field("exception_type", "string", "Type of the outermost exception"),
-    Field("exception_value", "string", "Text of the outermost exception"),
-    Field("frame", "string", "The frame that matters, file:line in function"),
-    Field("frame_in_app", "boolean", "Whether that frame is the application's own"),
-    Field("handled", "boolean", "Whether the exception was handled"),
-    Field("culprit", "string", "Where Sentry thinks it stems from"),
-    Field("transaction", "string", "Transaction it happened in"),
-    Field("platform", "string", "Platform of the project or event"),
-    Field("logger", "string", "Logger"),
-    Field("server_name", "string", "Server it happened on"),
-    Field("trace_id", "string", "Trace it belongs to"),
-    Field("user_id", "string", "Id of the user it happened to"),
-    Field("issue_type", "string", "Type of the issue"),
-    Field("issue_category", "string", "Category of the issue"),
-    Field("installation", "string", "Installation of the Sentry integration"),
-    Field("resource_header", "string", "Resource the header named, where the body overruled it"),
-    Field("flags", "strings", "What was odd about the hook"),
-    Field("trimmed", "strings", "What was left out to keep the size budget"),
-    Field("tags", "object", "Tags; a repeated key has a list"),
+    Field("schema", "integer", "Version of this shape", "all"),
+    Field("tenant", "string", "Tenant of the relay's tenants file", "all"),
+    Field("resource", "string", "Kind of hook, in Sentry's word", "all"),
+    Field("action", "string", "What happened, in Sentry's word", "all"),
+    Field("title", "string", "What it is about, in one line", "all"),
+    Field("level", "string", "Sentry's level: fatal, error, warning, info, debug, sample", "events, issues, glitchtip"),
+    Field(
+        "severity",
+        "string",
+        "Normalised: critical, high, medium, low, informational",
+        "events, issues, metric_alert, preprod_artifact, glitchtip",
+    ),
+    Field(
+        "project",
+        "string",
+        "Slug of the project",
+        "events, issues, comment, metric_alert, preprod_artifact, glitchtip, bugsink",
+    ),
+    Field("project_id", "string", "Id of the project", "events, issues, preprod_artifact, bugsink"),
+    Field("projects", "strings", "Slugs, where an alert watches several projects", "metric_alert"),
+    Field(
+        "organization",
+        "string",
+        "Slug of the organization",
+        "events, issues, metric_alert, preprod_artifact, installation, glitchtip",
+    ),
+    Field("organization_id", "string", "Id of the organization", "metric_alert, installation"),
+    Field("url", "string", "Link for people", "events, issues, metric_alert, seer, glitchtip, bugsink"),
+    Field("environment", "string", "Environment", "events, metric_alert, glitchtip"),
+    Field("release", "string", "Release", "events, glitchtip"),
+    Field("issue_id", "string", "Id of the issue", "events, issues, comment, seer, glitchtip, bugsink"),
+    Field("short_id", "string", "Id of the issue as people say it", "issues, seer, bugsink"),
+    Field("event_id", "string", "Id of the error event", "events"),
+    Field("rule", "string", "Name of the alert rule that triggered", "alerts, legacy"),
+    Field("rule_id", "string", "Id of the alert rule", "alerts"),
+    Field(
+        "trigger",
+        "string",
+        "What made the rule trigger: the metric alert's threshold, the activity's type",
+        "activity_alert, metric_alert",
+    ),
+    Field("alert_id", "string", "Id of the metric alert's incident", "metric_alert"),
+    Field("comment_id", "string", "Id of the comment", "comment"),
+    Field("run_id", "string", "Id of the Seer run", "seer"),
+    Field("build_id", "string", "Id of the mobile build", "preprod_artifact"),
+    Field(
+        "status",
+        "string",
+        "Status of the issue, installation or build",
+        "issues, metric_alert, installation, preprod_artifact, bugsink",
+    ),
+    Field("substatus", "string", "What kind of that status", "issues, bugsink"),
+    Field("priority", "string", "Priority of the issue", "issues"),
+    Field("assignee", "string", "Name of who the issue is assigned to", "issues"),
+    Field("assignee_type", "string", "user or team", "issues"),
+    Field("actor", "object", "Who acted: type, id, name", "signed"),
+    Field("first_seen", "string", "When it began, ISO 8601 in UTC", "issues, metric_alert, bugsink"),
+    Field("last_seen", "string", "When it was last seen, ISO 8601 in UTC", "issues, bugsink"),
+    Field("count", "number", "Events of the issue so far", "issues, bugsink"),
+    Field("user_count", "number", "Users the issue reached so far", "issues"),
+    Field("exception_type", "string", "Type of the outermost exception", "events, issues, preprod_artifact, bugsink"),
+    Field("exception_value", "string", "Text of the outermost exception", "events, issues, preprod_artifact, bugsink"),
+    Field("frame", "string", "The frame that matters, file:line in function", "events, issues"),
+    Field("frame_in_app", "boolean", "Whether that frame is the application's own", "events"),
+    Field("handled", "boolean", "Whether the exception was handled", "events, issues"),
+    Field("culprit", "string", "Where Sentry thinks it stems from", "events, issues, glitchtip"),
+    Field("transaction", "string", "Transaction it happened in", "events, bugsink"),
+    Field("platform", "string", "Platform of the project or event", "events, issues, preprod_artifact"),
+    Field("logger", "string", "Logger", "events, issues"),
+    Field("server_name", "string", "Server it happened on", "events, glitchtip"),
+    Field("trace_id", "string", "Trace it belongs to", "events"),
+    Field("user_id", "string", "Id of the user it happened to", "events"),
+    Field("user_email", "string", "E-mail address of that user, where the tenant keeps it", "events"),
+    Field("user_email_hash", "string", "Keyed hash of the address, where the tenant wants that", "events"),
+    Field("user_ip", "string", "IP address of that user, where the tenant keeps it", "events"),
+    Field("user_ip_hash", "string", "Keyed hash of the address, where the tenant wants that", "events"),
+    Field("issue_type", "string", "Type of the issue", "issues"),
+    Field("issue_category", "string", "Category of the issue", "issues"),
+    Field("installation", "string", "Installation of the Sentry integration", "signed"),
+    Field("resource_header", "string", "Resource the header named, where the body overruled it", "signed"),
+    Field("flags", "strings", "What was odd about the hook", "all"),
+    Field("trimmed", "strings", "What was left out to keep the size budget", "all"),
+    Field("tags", "object", "Tags; a repeated key has a list", "events"),
 )
+
+IDENTITY = frozenset({"schema", "tenant", "resource", "action"})
+"""What always stands in an event as it is, whatever its budget and its tenant's rules."""
 
 HEAD_NAMES = tuple(field.name for field in HEAD)
 
-DETAIL: tuple[tuple[str, str], ...] = (
-    ("message", "Message of the event"),
-    ("description", "Text of the alert, the root cause or the solution"),
-    ("comment", "Text of the comment"),
-    ("alert", "The alert's rule: query, threshold, settings"),
-    ("activity", "What happened to the issue, and by whom"),
-    ("issue", "More of the issue: metadata, status details, resolution"),
-    ("seer", "What Seer found or did: steps, pull requests, changed files"),
-    ("build", "The mobile build: app, git, sizes, comparisons, error"),
-    ("app", "The integration that was installed"),
-    ("exceptions", "The exception chain, outermost first, frames newest first"),
-    ("frames", "Frames of an event without an exception, newest first"),
-    ("request", "Request that was being served"),
-    ("contexts", "Contexts in brief"),
-    ("evidence", "Evidence of an issue that is no error"),
-    ("fingerprint", "Fingerprint, where it is not the default"),
-    ("sdk", "SDK that sent the event"),
-    ("dist", "Distribution of the release"),
-    ("user", "More of the user: country"),
-    ("breadcrumbs", "The last breadcrumbs, newest first"),
-    ("tags_more", "Tags that the head has no room for"),
-    ("payload", "The payload, of a hook the relay cannot read as a known one"),
-    ("payload_text", "The payload as text, where it is no JSON or too large"),
+DETAIL: tuple[Field, ...] = (
+    Field("message", "string", "Message of the event", "events, glitchtip"),
+    Field("description", "string", "Text of the alert, the root cause or the solution", "metric_alert, seer"),
+    Field("comment", "string", "Text of the comment", "comment"),
+    Field("alert", "object", "The alert's rule: query, threshold, settings", "alerts, legacy"),
+    Field("activity", "object", "What happened to the issue, and by whom", "activity_alert"),
+    Field(
+        "issue", "object", "More of the issue: metadata, status details, resolution", "issue, activity_alert, bugsink"
+    ),
+    Field("seer", "object", "What Seer found or did: steps, pull requests, changed files", "seer"),
+    Field("build", "object", "The mobile build: app, git, sizes, comparisons, error", "preprod_artifact"),
+    Field("app", "object", "The integration that was installed", "installation"),
+    Field("exceptions", "objects", "The exception chain, outermost first, frames newest first", "events"),
+    Field("frames", "strings", "Frames of an event without an exception, newest first", "events"),
+    Field("request", "object", "Request that was being served", "events"),
+    Field("contexts", "object", "Contexts in brief", "events"),
+    Field("evidence", "object", "Evidence of an issue that is no error", "events"),
+    Field("fingerprint", "strings", "Fingerprint, where it is not the default", "events"),
+    Field("sdk", "string", "SDK that sent the event", "events"),
+    Field("dist", "string", "Distribution of the release", "events"),
+    Field("user", "object", "More of the user: country", "events"),
+    Field("breadcrumbs", "objects", "The last breadcrumbs, newest first", "events"),
+    Field("tags_more", "object", "Tags that the head has no room for", "events"),
+    Field("payload", "any", "The payload, where it is kept: of an unknown hook, and with detail full", "all"),
+    Field("payload_text", "string", "The payload as text, where it is no JSON or too large", "all"),
 )
 """Sections after the head, in the order in which they stand. Trimming starts from the back."""
 
-DETAIL_NAMES = tuple(name for name, _ in DETAIL)
+DETAIL_NAMES = tuple(field.name for field in DETAIL)
 
 FLAGS = (
     "resource_header_missing",

@@ -1,37 +1,58 @@
-"""Which names carry credentials. One rule for keys, headers, query parameters and text alike."""
+"""Which names carry credentials, and which carry a person's address. One rule for keys, headers, query and text."""
 
 import re
+from typing import Literal
 
 FILTERED = "[Filtered]"
 """Stands in place of what was taken out: Sentry's own mark."""
 
-_ENDINGS = (
-    "token",
-    "secret",
-    "password",
-    "passwd",
-    "pwd",
-    "apikey",
-    "accesskey",
-    "secretkey",
-    "privatekey",
-    "authkey",
-    "authorization",
-    "cookie",
-    "cookies",
-    "sessionid",
-    "sid",
-    "credential",
-    "credentials",
-    "installurl",
-    "signature",
-    "xsentryauth",
+Personal = Literal["email", "ip"]
+
+GAP = r"(?:[^a-z0-9=:]|\\[nrt])*"
+"""What may stand between the words of a name and behind it; ``\\n`` is a line end where text is written as JSON."""
+
+SECRET_ENDINGS = "|".join(
+    (
+        "token",
+        "secret",
+        f"pass{GAP}(?:word|wd)",
+        "pwd",
+        f"(?:api|access|secret|private|auth){GAP}key",
+        "authorization",
+        "cookies?",
+        f"session{GAP}id",
+        "sid",
+        "credentials?",
+        f"install{GAP}url",
+        "signature",
+        f"sentry{GAP}auth",
+    )
 )
-_WHOLE = frozenset({"auth", "jwt", "passphrase"})
-_INNOCENT = frozenset({"ssid", "bssid", "essid"})
-_LAST = (*{each[-3:] for each in (*_ENDINGS, *_WHOLE)}, "]", "_", "-", ".", " ", ":")
-"""What such a name can end in, brackets and separators included. A quick no for nearly every name."""
-_NOT_ALNUM = re.compile(r"[^a-z0-9]+")
+"""A name that ends in one of these carries a credential. A pattern for lower-case text."""
+SECRET_NAMES = f"auth|bearer|jwt|pass{GAP}phrase"
+"""So does a name that is one of these."""
+EMAIL_ENDINGS = f"mails?(?:{GAP}address(?:es)?)?"
+IP_ENDINGS = "|".join(
+    (
+        f"ip{GAP}addr(?:ess)?(?:es)?",
+        f"(?:client|real|connecting|user|remote|source|src|peer){GAP}(?:ip|addr(?:ess)?)",
+        f"forwarded{GAP}for",
+    )
+)
+IP_NAMES = "ips?(?:v[46])?|forwarded"
+"""These as a name, or as the last word of one: ``user.ip``."""
+
+_SECRET = re.compile(f"(?:.*(?:{SECRET_ENDINGS})|[^a-z0-9]*(?:{SECRET_NAMES})){GAP}", re.DOTALL)
+_EMAIL = re.compile(f".*(?:{EMAIL_ENDINGS}){GAP}", re.DOTALL)
+_IP = re.compile(f".*(?:{IP_ENDINGS}|(?<![a-z0-9])(?:{IP_NAMES})){GAP}", re.DOTALL)
+_INNOCENT = re.compile(f".*(?:[be]?ssid){GAP}", re.DOTALL)
+_LAST_WORDS = (
+    *("token", "secret", "word", "wd", "key", "authorization", "cookie", "cookies", "id", "credential", "credentials"),
+    *("url", "signature", "auth", "bearer", "jwt", "phrase", "mail", "mails", "address", "addresses", "addr"),
+    *("ip", "ips", "v4", "v6", "for", "forwarded"),
+)
+"""What such a name ends in, unless it ends in a separator: a quick no for nearly every name."""
+_ALNUM = "abcdefghijklmnopqrstuvwxyz0123456789"
 _NAME_CHARS_MAX = 120
 _GRANT = re.compile(r"(?=[^\s]*\d)[\w+/=~.-]{16,512}", re.ASCII)
 
@@ -41,13 +62,23 @@ def secret_name(name: str) -> bool:
 
     ``Set-Cookie``, ``X-Api-Key``, ``access_token``, ``installUrl`` and ``DB_PASSWORD`` all are.
     """
-    if len(name) > _NAME_CHARS_MAX:
-        name = name[-_NAME_CHARS_MAX:]
-    lowered = name.lower()
-    if not lowered.endswith(_LAST):
-        return False
-    bare = _NOT_ALNUM.sub("", lowered)
-    return bare in _WHOLE or (bare.endswith(_ENDINGS) and bare not in _INNOCENT)
+    return _kind(name[-_NAME_CHARS_MAX:].lower()) == "secret"
+
+
+def personal_name(name: str) -> Personal | None:
+    """Whether an e-mail or an IP address stands under this name, such as ``user.email`` or ``X-Forwarded-For``."""
+    kind = _kind(name[-_NAME_CHARS_MAX:].lower())
+    return None if kind is None or kind == "secret" else kind
+
+
+def _kind(lowered: str) -> Literal["secret", "email", "ip"] | None:
+    if not lowered.endswith(_LAST_WORDS) and lowered[-1:] in _ALNUM:
+        return None
+    if _SECRET.fullmatch(lowered):
+        return None if _INNOCENT.fullmatch(lowered) else "secret"
+    if _EMAIL.fullmatch(lowered):
+        return "email"
+    return "ip" if _IP.fullmatch(lowered) else None
 
 
 def grant_code(value: object) -> bool:

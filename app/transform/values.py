@@ -6,6 +6,8 @@ Everything here expects what ``app.sentry.payload.read`` hands out, whose string
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from app.sentry.payload import FLOAT_MAX
+
 Obj = Mapping[str, object]
 _NO_KEYS: Obj = MappingProxyType({})
 
@@ -28,30 +30,62 @@ def objects(value: object) -> list[Obj]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
+class Inexact(Exception):  # noqa: N818 - says what it found; it never leaves ``transform``
+    """A number may not be what the payload said: the payload has to be read exactly."""
+
+
 def text(value: object, chars_max: int = 200) -> str | None:
-    """A scalar as text of at most ``chars_max`` characters; ``None`` for what is none, or blank."""
+    """A scalar as text of at most ``chars_max`` characters; ``None`` for what is none, or blank.
+
+    Raises:
+        Inexact: the number may have been rounded while it was read.
+    """
     if isinstance(value, str):
         if len(value) > chars_max:
             return value[: chars_max - 1] + CUT
-        return value if value and not value.isspace() else None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else None
+        # Whatever begins with a letter is not blank; every ASCII blank is less than "!".
+        return value if value >= "!" or (value and not value.isspace()) else None
+    if value is None or value is True or value is False:
+        return None if value is None else "true" if value else "false"
+    found = number(value)
+    return None if found is None else str(found)
+
+
+def put(into: dict[str, object], name: str, value: object, chars_max: int = 200) -> None:
+    """Enter a scalar as text, as ``text`` has it, unless it is none. Made for the way that most hooks go.
+
+    Raises:
+        Inexact: as ``text``.
+    """
+    if value is None:
+        return
+    if isinstance(value, str) and value >= "!" and len(value) <= chars_max:
+        into[name] = value
+    elif (found := text(value, chars_max)) is not None:
+        into[name] = found
 
 
 def first(*values: object, chars_max: int = 200) -> str | None:
     """The first of the values that is text."""
     for value in values:
-        if (found := text(value, chars_max)) is not None:
+        if value is not None and (found := text(value, chars_max)) is not None:
             return found
     return None
 
 
 def number(value: object) -> int | float | None:
-    """A number, also one written as text (Sentry's ``count`` is ``"25"``)."""
+    """A number, also one written as text (Sentry's ``count`` is ``"25"``).
+
+    Raises:
+        Inexact: as ``text``.
+    """
+    if isinstance(value, float):
+        if not -FLOAT_MAX < value < FLOAT_MAX:
+            raise Inexact
+        return value
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
+    if isinstance(value, int):
         return value
     if isinstance(value, str) and len(value) <= 18 and value.isascii() and value.isdecimal():  # noqa: PLR2004 - 64 bits
         return int(value)
@@ -72,4 +106,4 @@ def texts(value: object, *, count_max: int, chars_max: int = 200) -> list[str]:
 
 def present(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
     """An object of those pairs whose value is there: no nulls, no blanks, nothing empty."""
-    return {key: value for key, value in pairs if value is not None and value not in ("", [], {})}
+    return {key: value for key, value in pairs if value or value is False or value == 0}

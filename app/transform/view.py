@@ -1,6 +1,6 @@
 """What a view is, and what the views of several resources share."""
 
-from collections.abc import Iterable
+from types import MappingProxyType
 from typing import NamedTuple
 
 from app.sentry.dates import instant, iso_text
@@ -11,8 +11,14 @@ from app.transform.values import Obj, first, items, number, obj, objects, presen
 URL_CHARS_MAX = 600
 """A longer link is left out: a cut one leads nowhere."""
 
+_USER_TAGS = ("user", "sentry:user")
+_ADDRESSES = ("ip:", "email:")
+"""Sentry's ``user`` tag may be nothing but an address; ids and names of users are no addresses."""
 _LEVELS = {"10": "debug", "20": "info", "30": "warning", "40": "error", "50": "fatal", "critical": "fatal"}
 """Levels as old SDKs spell them."""
+
+
+NOBODY: Obj = MappingProxyType({})
 
 
 class View(NamedTuple):
@@ -25,6 +31,8 @@ class View(NamedTuple):
     head: dict[str, object]
     detail: dict[str, object]
     when: int | None = None
+    person: Obj = NOBODY
+    """The user it happened to, as the payload has it."""
 
 
 def link(*candidates: object) -> str | None:
@@ -63,9 +71,17 @@ def tags_of(value: object) -> dict[str, object]:
     Old payloads write Sentry's own tags as ``sentry:release``; the prefix goes.
     """
     tags: dict[str, object] = {}
-    for key, each in _tag_pairs(value):
+    for pair in value.items() if isinstance(value, dict) else items(value):
+        if isinstance(pair, list | tuple):
+            if len(pair) != 2:  # noqa: PLR2004 - a pair
+                continue
+            key, each = pair
+        elif isinstance(pair, dict):
+            key, each = pair.get("key"), pair.get("value")
+        else:
+            continue
         name, said = text(key, 100), text(each, 400)
-        if name is None or said is None or _personal(name, said):
+        if name is None or said is None or (name in _USER_TAGS and said.startswith(_ADDRESSES)):
             continue
         name = name.removeprefix("sentry:")
         if name not in tags:
@@ -139,19 +155,3 @@ def dated(*candidates: object) -> int | None:
         if (when := instant(each)) is not None:
             return when
     return None
-
-
-def _tag_pairs(value: object) -> Iterable[tuple[object, object]]:
-    if isinstance(value, dict):
-        yield from value.items()
-        return
-    for each in items(value):
-        if isinstance(each, list) and len(each) == 2:  # noqa: PLR2004 - a pair
-            yield each[0], each[1]
-        elif isinstance(each, dict):
-            yield each.get("key"), each.get("value")
-
-
-def _personal(name: str, said: str) -> bool:
-    """Sentry's ``user`` tag may be nothing but an address; ids and names of users are no addresses."""
-    return name in ("user", "sentry:user") and said.startswith(("ip:", "email:"))

@@ -29,6 +29,7 @@ def metric_alert(body: Obj) -> View:
         "environment": _environment(rule.get("environment")),
         "rule": text(rule.get("name")),
         "rule_id": text(rule.get("id"), 64),
+        "trigger": action,
         "alert_id": text(incident.get("id"), 64),
         "status": action,
         "first_seen": iso_text(first(incident.get("date_started"), incident.get("date_detected"))),

@@ -3,16 +3,24 @@
 from app.sentry.links import organization_of, project_of
 from app.transform import stack
 from app.transform.event_detail import breadcrumbs_of, contexts_of, evidence_of, request_of, sdk_of
-from app.transform.values import Obj, first, items, obj, present, text, texts, truth
+from app.transform.values import Obj, first, obj, present, put, text, texts, truth
 from app.transform.view import View, dated, frame_of, level_of, link, settings_of, severity_of, tag, tags_of
 
+_TEXTS = (
+    ("project_id", "project", 64),
+    ("culprit", "culprit", 300),
+    ("platform", "platform", 64),
+    ("logger", "logger", 200),
+)
+_OR_TAGS = (("environment", 200), ("release", 200), ("transaction", 300))
+"""What old payloads have as a tag only."""
 _DEFAULT_FINGERPRINT = ["{{ default }}"]
 
 
 def error(body: Obj) -> View:
     """``error.created``: an error event as it happens."""
     event = obj(obj(body.get("data")).get("error"))
-    return View(event_head(event), event_detail(event), happened(event))
+    return View(*head_and_detail(event), happened(event), obj(event.get("user")))
 
 
 def event_alert(body: Obj) -> View:
@@ -20,18 +28,17 @@ def event_alert(body: Obj) -> View:
     said = obj(body.get("data"))
     event = obj(said.get("event"))
     alert = obj(said.get("issue_alert"))
-    head = event_head(event)
+    head, detail = head_and_detail(event)
     head["rule"] = first(said.get("triggered_rule"), alert.get("title"))
     head["rule_id"] = text(alert.get("id"), 64)
-    detail = event_detail(event)
     detail["alert"] = present((("settings", settings_of(alert.get("settings"))),))
-    return View(head, detail, happened(event))
+    return View(head, detail, happened(event), obj(event.get("user")))
 
 
 def legacy(body: Obj) -> View:
     """The "WebHooks" plugin: a flat summary of the issue around the raw event. It names no action."""
     event = obj(body.get("event"))
-    head = event_head(event)
+    head, detail = head_and_detail(event)
     level = level_of(body.get("level"), head["level"])
     rules = texts(body.get("triggering_rules"), count_max=10)
     web_link = link(_without_referrer(body.get("url")))
@@ -44,70 +51,72 @@ def legacy(body: Obj) -> View:
         "url": web_link,
         "issue_id": text(body.get("id"), 64),
         "rule": rules[0] if rules else None,
-        "culprit": first(head["culprit"], body.get("culprit"), chars_max=300),
-        "logger": first(head["logger"], body.get("logger")),
+        "culprit": first(head.get("culprit"), body.get("culprit"), chars_max=300),
+        "logger": first(head.get("logger"), body.get("logger")),
     }
-    detail = event_detail(event)
     detail["message"] = first(detail.get("message"), body.get("message"), chars_max=2000)
     detail["alert"] = present((("rules", rules if len(rules) > 1 else None),))
-    return View(head, detail, happened(event))
+    return View(head, detail, happened(event), obj(event.get("user")))
 
 
-def event_head(event: Obj) -> dict[str, object]:
-    """The head fields of a normalised event."""
+def head_and_detail(event: Obj) -> tuple[dict[str, object], dict[str, object]]:
+    """Both parts of what a normalised event says."""
+    chain, message = stack.exceptions(event), _message(event)
+    return _head(event, chain, message), _detail(event, chain, message)
+
+
+def _head(event: Obj, chain: list[Obj], message: str | None) -> dict[str, object]:
     tags = tags_of(event.get("tags"))
     metadata = obj(event.get("metadata"))
-    chain = stack.exceptions(event)
-    outermost = chain[0] if chain else metadata
-    where = stack.where(event)
-    level = level_of(event.get("level"), tag(tags, "level"))
-    return {
-        "title": first(
-            event.get("title"), metadata.get("title"), _message(event), metadata.get("value"), chars_max=1000
-        ),
+    level = level_of(event.get("level"), tags.get("level"))
+    head: dict[str, object] = {
+        "title": first(event.get("title"), metadata.get("title"), message, metadata.get("value"), chars_max=1000),
         "level": level,
         "severity": severity_of(level),
         "project": project_of(event.get("url")),
-        "project_id": text(event.get("project"), 64),
         "organization": organization_of((event.get("web_url"), event.get("url"), event.get("issue_url"))),
         "url": link(event.get("web_url")),
-        "environment": first(event.get("environment"), tag(tags, "environment")),
-        "release": first(event.get("release"), tag(tags, "release")),
-        "issue_id": first(event.get("issue_id"), _issue_in(event.get("issue_url")), chars_max=64),
-        "event_id": first(event.get("event_id"), event.get("id"), chars_max=64),
-        "exception_type": text(outermost.get("type")),
-        "exception_value": text(outermost.get("value"), 1000),
-        "frame": where.place if where else frame_of(metadata),
-        "frame_in_app": where.in_app if where else None,
         "handled": _handled(chain, tags),
-        "culprit": text(event.get("culprit"), 300),
-        "transaction": first(event.get("transaction"), tag(tags, "transaction"), chars_max=300),
-        "platform": text(event.get("platform"), 64),
-        "logger": text(event.get("logger")),
-        "server_name": first(tag(tags, "server_name"), event.get("server_name")),
-        "trace_id": text(obj(obj(event.get("contexts")).get("trace")).get("trace_id"), 64),
-        "user_id": text(obj(event.get("user")).get("id")),
         "tags": tags,
     }
+    for name, key, chars_max in _TEXTS:
+        put(head, name, event.get(key), chars_max)
+    for name, chars_max in _OR_TAGS:
+        put(head, name, event.get(name) or tag(tags, name), chars_max)
+    put(head, "issue_id", event.get("issue_id") or _issue_in(event.get("issue_url")), 64)
+    put(head, "event_id", event.get("event_id") or event.get("id"), 64)
+    put(head, "server_name", tag(tags, "server_name") or event.get("server_name"))
+    outermost = chain[0] if chain else metadata
+    put(head, "exception_type", outermost.get("type"))
+    put(head, "exception_value", outermost.get("value"), 1000)
+    put(head, "trace_id", obj(obj(event.get("contexts")).get("trace")).get("trace_id"), 64)
+    if where := stack.where(event, chain):
+        head["frame"], head["frame_in_app"] = where
+    else:
+        head["frame"] = frame_of(metadata)
+    return head
 
 
-def event_detail(event: Obj) -> dict[str, object]:
-    """The detail of a normalised event: what people read after the head."""
-    fingerprint = items(event.get("fingerprint"))
-    chain = stack.chain_of(event)
-    return {
-        "message": _message(event),
-        "exceptions": chain,
+def _detail(event: Obj, chain: list[Obj], message: str | None) -> dict[str, object]:
+    """What people read after the head."""
+    fingerprint = event.get("fingerprint")
+    detail: dict[str, object] = {
+        "message": message,
+        "exceptions": stack.in_brief(chain),
         "frames": None if chain else stack.loose_frames(event),
         "request": request_of(event.get("request")),
         "contexts": contexts_of(event.get("contexts")),
-        "evidence": evidence_of(event.get("occurrence")),
-        "fingerprint": None if fingerprint == _DEFAULT_FINGERPRINT else texts(fingerprint, count_max=10),
+        "evidence": evidence_of(event["occurrence"]) if "occurrence" in event else None,
         "sdk": sdk_of(event.get("sdk")),
-        "dist": text(event.get("dist")),
-        "user": present((("country", text(obj(obj(event.get("user")).get("geo")).get("country_code"))),)),
         "breadcrumbs": breadcrumbs_of(event.get("breadcrumbs")),
     }
+    if fingerprint and fingerprint != _DEFAULT_FINGERPRINT:
+        detail["fingerprint"] = texts(fingerprint, count_max=10)
+    put(detail, "dist", event.get("dist"))
+    country = text(obj(obj(event.get("user")).get("geo")).get("country_code"))
+    if country:
+        detail["user"] = {"country": country}
+    return detail
 
 
 def happened(event: Obj) -> int | None:

@@ -32,6 +32,7 @@ def activity_alert(body: Obj) -> View:
     this = obj(said.get("issue"))
     head = issue_head(this)
     head["rule"], head["rule_id"] = text(alert.get("title")), text(alert.get("id"), 64)
+    head["trigger"] = text(activity.get("type"), 100)
     happened = present(
         (
             ("type", text(activity.get("type"), 100)),

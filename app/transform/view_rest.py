@@ -3,7 +3,7 @@
 from app.sentry.links import organization_of
 from app.transform.values import Obj, first, obj, objects, text
 from app.transform.view import View, issue_head, link
-from app.transform.view_event import event_detail, event_head, happened
+from app.transform.view_event import happened, head_and_detail
 
 _ENTRIES = {
     "exception": "exception",
@@ -19,7 +19,8 @@ def service_hook(body: Obj) -> View:
     project, group = obj(body.get("project")), obj(body.get("group"))
     event = _normalised(obj(body.get("event")))
     issue = issue_head(group)
-    head = {key: each for key, each in event_head(event).items() if each not in (None, "", {}, [])}
+    said, detail = head_and_detail(event)
+    head = {key: each for key, each in said.items() if each not in (None, "", {}, [])}
     # The event knows best what happened, the issue where it stands.
     head = issue | head
     head |= {
@@ -28,7 +29,7 @@ def service_hook(body: Obj) -> View:
         "url": link(group.get("permalink"), group.get("url")),
         "issue_id": first(issue["issue_id"], obj(body.get("event")).get("groupID"), chars_max=64),
     }
-    return View(head, event_detail(event), happened(event))
+    return View(head, detail, happened(event), obj(event.get("user")))
 
 
 def _normalised(event: Obj) -> Obj:

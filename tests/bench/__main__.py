@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 
-from tests.bench import accept, commit, end_to_end
+from tests.bench import accept, commit, end_to_end, neighbours, postgres, send, transform
 
 
 def _accept(given: Namespace) -> list[str]:
@@ -19,6 +19,10 @@ PARTS: dict[str, Callable[[Namespace], list[str]]] = {
     "accept": _accept,
     "commit": lambda given: commit.measure(given.seconds),
     "end-to-end": lambda given: end_to_end.measure(given.seconds * 3, given.waiting),
+    "transform": lambda given: transform.measure(given.rounds),
+    "send": lambda given: send.measure(min(3, given.rounds)),
+    "neighbours": lambda given: neighbours.measure(min(2, given.rounds), given.seconds * 2, given.waiting // 2),
+    "postgres": lambda given: postgres.measure(given.rounds),
 }
 """Each gives its lines; one with the word MISSED names an aim that was not reached."""
 

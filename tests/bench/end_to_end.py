@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench import load
+from tests.bench.stand_in import stand_in
 
 TENANTS = """
 tenants:
@@ -59,22 +60,6 @@ class Running:
 
 
 @contextmanager
-def splunk() -> Iterator[str]:
-    """The stand-in as a process of its own; its address."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app", "splunk", "--port", "0", "--token", "bench-hec-token"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().split()[-1]
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-@contextmanager
 def relay(folder: Path, splunk_url: str, **changes: str) -> Iterator[Running]:
     """The relay as ``relay serve`` runs it; timed from the start of the process to its first answer."""
     (folder / "tenants.yaml").write_text(TENANTS.format(url=splunk_url))
@@ -85,7 +70,7 @@ def relay(folder: Path, splunk_url: str, **changes: str) -> Iterator[Running]:
         "RELAY_LOG_LEVEL": "info",
         "RELAY_DRAIN_DELAY_S": "0",
         "BENCH_SECRET": load.SECRET.decode(),
-        "BENCH_HEC_TOKEN": "bench-hec-token",
+        "BENCH_HEC_TOKEN": "tenant-0",
     }
     log = (folder / "log").open("w+")
     began = time.perf_counter()
@@ -113,7 +98,7 @@ def _port(log: Path, process: subprocess.Popen[str]) -> int:
 def measure(seconds: float, waiting: int) -> list[str]:
     """The figures, a line each."""
     words: list[str] = []
-    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as name, splunk() as url:
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as name, stand_in() as url:
         folder = Path(name)
         with relay(folder, url) as running:
             words.append(f"from start to ready: {running.started_s:.2f} s")

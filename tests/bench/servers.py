@@ -117,7 +117,7 @@ async def relay(folder: Path) -> Application:
         for n in range(TENANTS)
     }
     spool = await SqliteSpool.open(folder / "spool.db", hooks_max=10_000_000, bytes_max=10**12, queue_hooks_max=10_000)
-    limits = Limits(body_bytes_max=10_000_000, body_deadline_s=10, requests_max=1_000)
+    limits = Limits(body_bytes_max=10_000_000, body_deadline_s=10, requests_max=1_000, bodies_bytes_max=10**9)
     return Ingest(
         _Tenants(Snapshot(tenants=tenants, by_installation={})), spool, limits=limits, metrics=Metrics("bench")
     )

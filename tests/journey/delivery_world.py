@@ -56,6 +56,8 @@ class Part:
     token_value: str
     index: str = "sentry"
     routes: tuple[dict[str, Any], ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Other keys of the destination."""
 
 
 @dataclass
@@ -167,6 +169,7 @@ def tenants_file(
                     "hec_token": f"file:{folder / part.tenant}.token",
                     "index": part.index,
                     **({"routes": list(part.routes)} if part.routes else {}),
+                    **part.more,
                 }
             ],
         }

@@ -13,7 +13,7 @@ import orjson
 from structlog.testing import capture_logs
 
 from app.cli.listening import Listener
-from app.main import Relay, create_app
+from app.main import Relay, Role, create_app
 from app.sandbox.splunk import HecToken, StandInSplunk
 from app.settings import load_settings
 
@@ -148,7 +148,7 @@ def comment(number: int = 1, *, installation: str = INSTALLATION) -> bytes:
 
 
 @asynccontextmanager
-async def world(folder: Path, **changes: str) -> AsyncIterator[World]:
+async def world(folder: Path, *, role: Role = "all", **changes: str) -> AsyncIterator[World]:
     """Start everything; ``changes`` are settings without their prefix."""
     for name, text in FILES.items():
         (folder / name).write_text(text)
@@ -166,7 +166,7 @@ async def world(folder: Path, **changes: str) -> AsyncIterator[World]:
         } | changes
         settings = load_settings({f"RELAY_{name}": value for name, value in environ.items()})
         with capture_logs() as lines:
-            relay = create_app(settings)
+            relay = create_app(settings, role=role)
             server = Listener(relay, host="127.0.0.1", port=0, graceful_s=1)
             serving = asyncio.create_task(server.serve())
             yield World(folder, await server.port, splunk, relay, lines)

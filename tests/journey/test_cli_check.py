@@ -1,6 +1,7 @@
 """``relay check`` against a stand-in Splunk on a real port: it finds what is wrong and says what to do."""
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -8,68 +9,21 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner
 
-from app.cli.check import check_command
-from app.sandbox.splunk.faults import Fault
-from app.sandbox.splunk.model import HecToken
-from app.sandbox.splunk.server import StandInSplunk
-
-HEC_TOKEN = "hec-token-of-acme"
-SECRETS = {"SENTRY": "a-secret-of-sentry", "HEC": HEC_TOKEN, "WRONG": "hec-token-of-nobody"}
-
-
-class Checked(NamedTuple):
-    """How a run of the command ended."""
-
-    status: int
-    output: str
-
-
-def tenants_file(folder: Path, **splunks: str) -> Path:
-    """A tenants file: a tenant per keyword, whose destination has these further keys (flow style)."""
-    lines = ["tenants:"]
-    for name, keys in splunks.items():
-        lines += [f"  {name}:", "    sentry: {client_secrets: [env:SENTRY]}"]
-        lines += [f"    splunk: [{{name: main, {keys}}}]"]
-    path = folder / "tenants.yaml"
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def run(path: Path, *arguments: str, **environ: str) -> Checked:
-    """Run the command with this tenants file and this environment."""
-    env = {name: None for name in os.environ if name.startswith("RELAY_")}
-    with_file = {**SECRETS, "RELAY_TENANTS_FILE": str(path), "RELAY_HEC_TIMEOUT_S": "1", **environ}
-    result = CliRunner(env={**env, **with_file}).invoke(check_command, arguments)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return Checked(result.exit_code, result.output)
-
-
-async def ran(path: Path, *arguments: str, **environ: str) -> Checked:
-    """The same beside a server that runs on this loop."""
-    return await asyncio.to_thread(run, path, *arguments, **environ)
-
-
-@asynccontextmanager
-async def splunk(tls: ssl.SSLContext | None = None) -> AsyncIterator[StandInSplunk]:
-    """A stand-in that knows one hec_token."""
-    async with StandInSplunk([HecToken(HEC_TOKEN, indexes=("sentry",))], tls=tls) as stand_in:
-        yield stand_in
+from app.sandbox.splunk import Fault
+from tests.journey.check_world import SECRETS, ran, run, splunk, tenants_file
 
 
 async def test_all_is_well(tmp_path: Path) -> None:
-    """One line per step, exit status 0, nothing indexed, no secret shown."""
+    """One line per step, exit status 0, nothing indexed where nothing is to be, no secret shown."""
     async with splunk() as stand_in:
         path = tenants_file(tmp_path, acme=f"url: '{stand_in.url}', hec_token: env:HEC, index: sentry")
-        status, output = await ran(path)
+        status, output = await ran(path, "--no-send")
         lines = output.splitlines()
         assert [line.split(":")[0] for line in lines] == [
             "ok       settings",
@@ -80,7 +34,7 @@ async def test_all_is_well(tmp_path: Path) -> None:
             "ok       acme/main tcp",
             "ok       acme/main health",
             "ok       acme/main hec_token",
-            "skipped  acme/main index",
+            "skipped  acme/main hec_event",
             "0 faults, 1 warning",
         ]
         assert status == 0
@@ -281,6 +235,41 @@ async def test_a_certificate_that_nobody_verifies(tmp_path: Path, authority: Pat
     """Turned off is a warning, each time."""
     line = await tls_line(tmp_path, authority, "verify: false")
     assert line["state"] == "warning"
+
+
+async def test_a_pinned_certificate_and_another_one(tmp_path: Path, authority: Path) -> None:
+    """The first is enough by itself; of the second its SHA-256 is shown, and nothing is sent."""
+    der = ssl.PEM_cert_to_DER_cert((authority / "leaf.pem").read_text())
+    digest = hashlib.sha256(der).hexdigest()
+    line = await tls_line(tmp_path, authority, f"pin_sha256: ['{digest}']")
+    assert line["state"] == "ok"
+    line = await tls_line(tmp_path, authority, f"pin_sha256: ['{'0' * 64}']")
+    assert line["state"] == "failed"
+    assert digest in line["words"]
+
+
+async def test_a_client_certificate_with_the_key_of_another(tmp_path: Path, authority: Path) -> None:
+    """Told before anything is sent."""
+    line = await tls_line(
+        tmp_path,
+        authority,
+        f"ca_file: '{authority}/ca.pem', client_cert: '{authority}/leaf.pem', client_key: '{authority}/ca.key'",
+    )
+    assert line["state"] == "failed"
+    assert f"{authority}/leaf.pem or its key cannot be used" in line["words"]
+
+
+async def test_each_of_several_addresses_is_asked(tmp_path: Path) -> None:
+    """One that is down does not hide the other."""
+    async with splunk() as stand_in:
+        keys = f"urls: ['http://splunk.invalid:8088', '{stand_in.url}'], hec_token: env:HEC, index: sentry"
+        status, output = await ran(tenants_file(tmp_path, acme=keys))
+    assert status == 1
+    lines = [line for line in output.splitlines() if "acme/main" in line]
+    assert "ok       acme/main address: http://splunk.invalid:8088" in lines
+    assert "failed   acme/main dns: splunk.invalid does not resolve" in lines
+    assert f"ok       acme/main address: {stand_in.url}" in lines
+    assert "ok       acme/main hec_event: sentry: Splunk took the test hec_event" in lines
 
 
 async def test_https_where_nobody_speaks_tls(tmp_path: Path) -> None:

@@ -121,7 +121,6 @@ BAD_SIGNATURES = {
     "upper case": ([f"Sentry-Hook-Signature: {_GOOD.upper()}"], "no_secret_matches", "upper case"),
     "two": ([f"Sentry-Hook-Signature: {_GOOD}"] * 2, "two_signatures", "more than one"),
     "not hexadecimal": (["Sentry-Hook-Signature: é" + "z" * 63], "no_secret_matches", "hexadecimal"),
-    "of a component": (["Sentry-App-Signature: " + _GOOD], "missing_header", "UI component"),
     "re-serialised": (
         ["Sentry-Hook-Signature: " + signature(comment() + b"\n")],
         "no_secret_matches",
@@ -248,6 +247,18 @@ async def test_other_paths_are_404_and_never_redirect(here: World, path: str) ->
     assert "wrong-key" not in str(here.logs)
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", [ACME, "/sentry/nobody", "/sentry", "/components/options"])
+async def test_a_ui_component_is_404_and_learns_nothing(here: World, method: str, path: str) -> None:
+    """Its request is no webhook; what stands in its query is in no log."""
+    head = f"{method} {path}?installationId=i-1&query=visible-nowhere HTTP/1.1\r\nHost: r\r\nConnection: close\r\n"
+    answer = await here.send(f"{head}Content-Length: 0\r\nSentry-App-Signature: {signature(b'')}\r\n\r\n".encode())
+    assert answer is not None
+    assert (answer.status, answer.json) == (404, {"error": "not_found"})
+    assert "visible-nowhere" not in str(here.logs)
+    assert signature(b"") not in str(here.logs)
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
 async def test_only_post_posts(here: World, method: str) -> None:
     """Somebody opens the URL in a browser: 405, and what is allowed."""
@@ -308,6 +319,23 @@ async def test_too_many_requests_at_once_are_500_and_the_others_are_served(tmp_p
         assert [each.status for each in answers if each] == [202, 202]
         for _, writer in held:
             writer.close()
+
+
+async def test_too_many_bytes_at_once_are_500(tmp_path: Path) -> None:
+    """Memory is bounded by what senders announce, before they have sent it; a small hook still fits."""
+    async with world(tmp_path, BODIES_BYTES_MAX="1500", BODY_BYTES_MAX="1200") as here:
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+        writer.write(b"POST /sentry/acme HTTP/1.1\r\nHost: r\r\nContent-Length: 1100\r\n\r\n")
+        await writer.drain()
+        large = comment().ljust(900)
+        async with asyncio.timeout(5):
+            while (refused := await here.post(ACME, large)).status == 202:
+                await asyncio.sleep(0.01)
+        assert refused.json == {"error": "not_stored"}
+        assert here.logged("request.refused")[-1]["reason"] == "too_many_bytes"
+        assert (await here.post(ACME, comment(2))).status == 202
+        del reader
+        writer.close()
 
 
 async def test_health_version_and_metrics_answer_and_add_up(here: World) -> None:

@@ -72,7 +72,8 @@ def test_every_command_that_is_named_is_one() -> None:
         for snippet in snippets(page):
             for name, rest in re.findall(r"(?<![\w-])relay ([a-z]+)\b([^&|]*)", snippet):
                 command = commands.get(name)
-                options = {option for each in command.params for option in each.opts} if command else set()
+                params = command.params if command else []
+                options = {option for each in params for option in (*each.opts, *each.secondary_opts)}
                 if command is None or set(re.findall(r"(?<!\S)--[a-z-]+", rest)) - options - {"--help"}:
                     wrong.append(f"{page.name}: {snippet}")
     assert not wrong

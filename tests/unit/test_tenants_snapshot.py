@@ -148,7 +148,7 @@ def test_no_secret_is_in_the_repr_of_anything() -> None:
         ({"routes": [{"when": {}}]}, "routes[0].when: names no condition"),
         ({"routes": [{"when": {"project": None}}]}, "routes[0].when: names no condition"),
         ({"routes": [{"when": {"project": []}}]}, "when.project: must have at least one entry"),
-        ({"routes": [{"when": {"project": "x"}}]}, "when.project: must be a list"),
+        ({"routes": [{"when": {"project": {"x": "y"}}}]}, "when.project: must be a list"),
         ({"routes": [{"when": {"project": ["x"]}, "drop": "maybe"}]}, "routes[0].drop: must be true or false"),
         ({"routes": [{"when": {"project": ["x"]}, "drop": True, "index": "a"}]}, "routes[0]: drops what it matches"),
         ({"routes": {"when": {}}}, "splunk[0].routes: must be a list"),

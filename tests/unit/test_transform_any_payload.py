@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -9,18 +10,34 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.model import Hook, Sender
+from app.model import Hook, Secret
 from app.splunk.encode import encode
 from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
+from app.tenants.privacy import Privacy, mask
 from app.transform import transform
 from app.transform.budget import EVENT_BYTES_MIN, cut
 from app.transform.schema import DETAIL_NAMES, FLAGS, HEAD_NAMES
+from tests.goldens import SENDERS
 
 PAYLOADS = sorted((Path(__file__).parents[1] / "fixtures" / "payloads").glob("*.json"))
-BODIES = {path.name: json.loads(path.read_text()) for path in PAYLOADS}
+BODIES = {path.name: json.loads(path.read_text()) for path in PAYLOADS if ".worst." not in path.name}
+WORST = {path.name: json.loads(path.read_text()) for path in PAYLOADS if ".worst." in path.name}
 TYPICAL = [path.name for path in PAYLOADS if ".typical." in path.name]
 DESTINATION = Destination(tenant="acme", name="main", url="https://s", hec_token=None, hec_token_ref="env:T")
+
+PLAIN = DESTINATION
+STRICT = replace(
+    DESTINATION,
+    detail="full",
+    privacy=Privacy(
+        email="hash",
+        ip="hash",
+        hash_key=Secret("env:K", b"0123456789abcdef"),
+        drop_paths=(("title",), ("tags", "**"), ("payload", "**", "installation"), ("*", "type")),
+        masks=(mask(r"\d{4}"), mask("[äöü]+")),
+    ),
+)
 
 SCALARS = (
     st.none()
@@ -39,11 +56,16 @@ VALUES = st.recursive(
 )
 
 
-def _made(payload: bytes, name: str, *, header: str | None = None, bytes_max: int = 500_000) -> HecEvent:
+def _made(
+    payload: bytes,
+    name: str,
+    *,
+    header: str | None = None,
+    bytes_max: int = 500_000,
+    destination: Destination = DESTINATION,
+) -> HecEvent:
     resource = name.partition(".")[0]
-    sender: Sender = (
-        "legacy" if resource == "legacy" else "service_hook" if resource == "service_hook" else "integration"
-    )
+    sender = SENDERS.get(resource, "integration")
     hook = Hook(
         delivery_id="ab" * 16,
         tenant="acme",
@@ -53,8 +75,8 @@ def _made(payload: bytes, name: str, *, header: str | None = None, bytes_max: in
         received_at=1778000001.5,
         payload=payload,
     )
-    made = transform(hook, DESTINATION, event_bytes_max=bytes_max)
-    again = transform(hook, DESTINATION, event_bytes_max=bytes_max)
+    made = transform(hook, destination, event_bytes_max=bytes_max)
+    again = transform(hook, destination, event_bytes_max=bytes_max)
     assert isinstance(made, HecEvent)
     assert isinstance(again, HecEvent)
     assert encode(made, delivery_id="ab" * 16) == encode(again, delivery_id="ab" * 16)
@@ -69,7 +91,8 @@ def _check(made: HecEvent, bytes_max: int) -> None:
     assert isinstance(flags, list)
     assert set(flags) <= set(FLAGS) - {"view_failed"}
     assert set(made.event) <= {*HEAD_NAMES, *DETAIL_NAMES}
-    assert len(orjson.dumps(made.event)) <= max(bytes_max, EVENT_BYTES_MIN)
+    assert made.event_json == orjson.dumps(made.event)
+    assert len(made.event_json) <= max(bytes_max, EVENT_BYTES_MIN)
     head = {name: made.event[name] for name in HEAD_NAMES if name in made.event}
     assert len(orjson.dumps(head)) < 5_000
     assert list(made.event)[: len(head)] == list(head)
@@ -103,6 +126,31 @@ def test_a_mutated_payload_still_becomes_a_hec_event(chance: st.DataObject, name
         holder[key] = chance.draw(VALUES)  # type: ignore[index]  # key fits its holder
     header = chance.draw(st.sampled_from([None, "", "issue", "\0odd\ud800" * 40]))
     _check(_made(json.dumps(body).encode(), name, header=header, bytes_max=bytes_max), bytes_max)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data(), st.sampled_from(sorted(WORST)), st.sampled_from([500_000, 2_000]), st.sampled_from([PLAIN, STRICT]))
+def test_the_largest_payloads_mutated_are_no_exception(
+    chance: st.DataObject, name: str, bytes_max: int, destination: Destination
+) -> None:
+    """Nor are the rules of a tenant who wants everything but half of it masked."""
+    body = copy.deepcopy(WORST[name])
+    holder, key = chance.draw(st.sampled_from(_places(body)))
+    holder[key] = chance.draw(VALUES)  # type: ignore[index]  # key fits its holder
+    _check(_made(json.dumps(body).encode(), name, bytes_max=bytes_max, destination=destination), bytes_max)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data(), st.sampled_from(sorted(BODIES)), st.sampled_from([500_000, 6_000]))
+def test_a_tenants_rules_never_break_an_event(chance: st.DataObject, name: str, bytes_max: int) -> None:
+    """Paths, masks, hashes and the payload itself, over values of any type."""
+    body = copy.deepcopy(BODIES[name])
+    for _ in range(chance.draw(st.integers(0, 3))):
+        holder, key = chance.draw(st.sampled_from(_places(body)))
+        holder[key] = chance.draw(VALUES)  # type: ignore[index]  # key fits its holder
+    made = _made(json.dumps(body).encode(), name, bytes_max=bytes_max, destination=STRICT)
+    _check(made, bytes_max)
+    assert "title" not in made.event
 
 
 @settings(max_examples=150, deadline=None)

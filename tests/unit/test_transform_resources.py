@@ -1,23 +1,14 @@
 """Every resource, by payloads of this project's own in the shapes that Sentry sends, against the whole hec_event."""
 
 import json
-from pathlib import Path
 
-import orjson
 import pytest
 
-from app.model import Hook, Sender
 from app.splunk.encode import encode
-from app.splunk.hec_event import HecEvent
-from app.tenants.model import Destination
-from app.transform import transform
+from app.transform.json_schema import written
+from tests.goldens import DELIVERY_ID, HEC_EVENTS, NAMES, SCHEMA, SENT_AT, golden
+from tests.goldens import made_of as _transformed
 
-PAYLOADS = Path(__file__).parents[1] / "fixtures" / "payloads"
-NAMES = sorted(path.name.removesuffix(".json") for path in PAYLOADS.glob("*.json"))
-SENT_AT, RECEIVED_AT = "1778000000", 1778000001.25
-DESTINATION = Destination(
-    tenant="brauerei", name="main", url="https://splunk.example:8088", hec_token=None, hec_token_ref="env:T", index="i"
-)
 SECRETS = (
     "0123456789abcdef0123456789abcdef",
     "short-grant",
@@ -35,39 +26,16 @@ SECRETS = (
 )
 
 
-def _hook(name: str) -> Hook:
-    resource = name.partition(".")[0]
-    sender: Sender = (
-        "legacy" if resource == "legacy" else "service_hook" if resource == "service_hook" else "integration"
-    )
-    return Hook(
-        delivery_id="0f" * 16,
-        tenant="brauerei",
-        sender=sender,
-        resource=resource if sender == "integration" else "",
-        sent_at=SENT_AT,
-        received_at=RECEIVED_AT,
-        payload=(PAYLOADS / f"{name}.json").read_bytes(),
-    )
-
-
-def _transformed(name: str) -> HecEvent:
-    made = transform(_hook(name), DESTINATION)
-    assert isinstance(made, HecEvent)
-    return made
-
-
-def _written(made: HecEvent) -> dict[str, object]:
-    read: dict[str, object] = orjson.loads(encode(made, delivery_id="0f" * 16))
-    read["time"] = made.time
-    return read
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_each_payload_becomes_the_hec_event_that_stands_beside_it(name: str) -> None:
-    """The golden file is the whole envelope; a change of the schema shows there."""
-    golden = PAYLOADS.parent / "hec_events" / f"{name}.json"
-    assert _written(_transformed(name)) == json.loads(golden.read_text())
+    """The golden file is the whole envelope; ``python -m tests.goldens`` writes them anew where a change is meant."""
+    assert golden(_transformed(name)) == json.loads((HEC_EVENTS / f"{name}.json").read_text())
+
+
+def test_no_golden_file_is_left_over_and_the_schema_is_the_codes_own() -> None:
+    """Every file belongs to a payload, and docs/events.schema.json is what the code says."""
+    assert tuple(sorted(path.stem for path in HEC_EVENTS.glob("*.json"))) == NAMES
+    assert SCHEMA.read_text() == written()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -75,14 +43,14 @@ def test_identifying_keys_come_first_and_no_name_has_two_values(name: str) -> No
     """Schema, tenant, resource, action and title begin each event; no indexed field is a key of it."""
     made = _transformed(name)
     assert list(made.event)[:5] == ["schema", "tenant", "resource", "action", "title"]
-    assert made.fields["delivery_id"] == "0f" * 16
+    assert made.fields["delivery_id"] == DELIVERY_ID
     assert not set(made.fields) & set(made.event)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_secret_or_personal_of_the_payloads_passes(name: str) -> None:
     """Grants, download links, cookies, headers, query secrets, source lines and addresses stay behind."""
-    written = encode(_transformed(name), delivery_id="0f" * 16).decode()
+    written = encode(_transformed(name), delivery_id=DELIVERY_ID).decode()
     assert [secret for secret in SECRETS if secret in written] == []
 
 

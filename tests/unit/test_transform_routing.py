@@ -37,15 +37,15 @@ def test_patterns_are_exact_or_globs_in_any_case(pattern: str, value: str, *, ex
 def test_the_first_route_that_matches_wins() -> None:
     """Later ones are not looked at; none matching leaves the destination's defaults."""
     routes = (_route("a", project=("stock",)), _route("b", project=("shop*",)), _route("c"))
-    assert pick(routes, {"project": ("shop-eu", "17")}) is routes[1]
-    assert pick(routes, {}) is routes[2]
+    assert pick(routes, {"project": ("shop-eu", "17")}) == 1
+    assert pick(routes, {}) == 2
     assert pick(routes[:2], {"project": ("x",)}) is None
 
 
 def test_every_condition_must_hold_and_any_value_will_do() -> None:
     """``when`` is and over its keys, or over a key's values; a fact that is absent matches nothing."""
     route = _route("a", project=("shop", "stock"), level=("fatal", "error"))
-    assert pick((route,), {"project": ("stock",), "level": ("error",)}) is route
+    assert pick((route,), {"project": ("stock",), "level": ("error",)}) == 0
     assert pick((route,), {"project": ("stock",)}) is None
     assert pick((route,), {"project": ("stock",), "level": ("info",)}) is None
 

@@ -41,6 +41,8 @@ _READ_LIMIT_BYTES = 262_144
 _LONG_BODY_BYTES = 4 * 1024 * 1024
 """A longer body is read in a thread, so that other connections are served meanwhile."""
 _TLS_GOODBYE_S = 1.0
+_ACCEPTING_TURNS = 3
+"""Of the loop, from an accepted connection to the first step of its task."""
 _BACKLOG = 1024
 
 
@@ -121,6 +123,8 @@ class StandInSplunk:
             return
         server, self._server = self._server, None
         server.close()
+        for _ in range(_ACCEPTING_TURNS):  # what is accepted and not begun begins: cancelled now it would stay open
+            await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,149 @@
+"""Several addresses of one Splunk as one wire: used in turn, those that fail left out for a while."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from random import Random
+
+import structlog
+
+from app.delivery.breaker import Breaker, State, half_opened, left_s, opened, succeeded
+from app.delivery.pace import Pace
+from app.delivery.ports import Shared, Wire
+from app.delivery.retry import delay
+from app.model import Secret, Stream
+from app.splunk.answers import Answer, at_fault, elsewhere
+from app.tenants.model import Destination
+
+_log = structlog.get_logger()
+
+_OF = "/"
+"""Between the number of an address and a channel of it."""
+
+
+class _Address:
+    """One address and whether it is in order."""
+
+    __slots__ = ("breaker", "url", "wire")
+
+    def __init__(self, url: str, wire: Wire) -> None:
+        self.url = url
+        self.wire = wire
+        self.breaker = Breaker()
+
+
+class Addresses:
+    """A ``Wire`` over several.
+
+    What an address surely did not take goes to the next one at once; what it may have taken is answered, as one
+    wire would. An address that fails is left out with a growing pause, then one request tries it. Once all are
+    left out, the one whose turn comes first is asked.
+    """
+
+    def __init__(self, stream: Stream, wires: Sequence[tuple[str, Wire]], *, pace: Pace, rng: Random) -> None:
+        self._stream = stream
+        self._addresses = [_Address(url, wire) for url, wire in wires]
+        self._pace = pace
+        self._rng = rng
+        self._loop = asyncio.get_running_loop()
+        self._turn = 0
+
+    async def post(self, body: bytes, *, hec_token: Secret, gzip_level: int) -> Answer:
+        """As the port says; ``spare`` of the answer tells whether another address is in order."""
+        return await self._ask(lambda wire: wire.post(body, hec_token=hec_token, gzip_level=gzip_level))
+
+    async def probe(self, *, hec_token: Secret) -> Answer:
+        """As the port says."""
+        return await self._ask(lambda wire: wire.probe(hec_token=hec_token))
+
+    async def poll(self, ack_ids: Sequence[int], *, channel: str, hec_token: Secret) -> Answer:
+        """Ask the address whose channel it is."""
+        number, guid = channel.split(_OF, 1)
+        return await self._addresses[int(number)].wire.poll(ack_ids, channel=guid, hec_token=hec_token)
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """One an address, its number before it."""
+        rows = enumerate(self._addresses)
+        return frozenset(f"{number}{_OF}{guid}" for number, each in rows for guid in each.wire.channels)
+
+    def renew(self, channel: str) -> None:
+        """Have another channel instead of that one."""
+        number, guid = channel.split(_OF, 1)
+        self._addresses[int(number)].wire.renew(guid)
+
+    async def close(self) -> None:
+        """Close all."""
+        for each in self._addresses:
+            await each.wire.close()
+
+    async def _ask(self, ask: Callable[[Wire], Awaitable[Answer]]) -> Answer:
+        asked: set[_Address] = set()
+        while True:
+            address = self._next(asked)
+            asked.add(address)
+            answer = await ask(address.wire)
+            if answer.channel:
+                answer = replace(answer, channel=f"{self._addresses.index(address)}{_OF}{answer.channel}")
+            if not at_fault(answer):
+                self._works(address)
+                return answer
+            self._eject(address, answer)
+            spare = any(each.breaker.state is State.CLOSED for each in self._addresses if each not in asked)
+            if not (spare and elsewhere(answer)):
+                return replace(answer, spare=spare)
+
+    def _next(self, asked: set[_Address]) -> _Address:
+        """Whose turn it is, of those not asked yet: one in order, or one whose pause is over, or the first to be."""
+        now = self._loop.time()
+        count = len(self._addresses)
+        row = [self._addresses[(self._turn + step) % count] for step in range(count)]
+        row = [each for each in row if each not in asked]
+        found = next((each for each in row if self._may(each, now)), None)
+        if found is None:
+            found = min(row, key=lambda each: left_s(each.breaker, now=now))
+        self._turn = (self._addresses.index(found) + 1) % count
+        return found
+
+    @staticmethod
+    def _may(address: _Address, now: float) -> bool:
+        """In order, or to be tried now; of those that are tried, one request at a time."""
+        if address.breaker.state is State.OPEN:
+            address.breaker = half_opened(address.breaker, now=now)
+            return address.breaker.state is State.HALF_OPEN
+        return address.breaker.state is State.CLOSED
+
+    def _works(self, address: _Address) -> None:
+        before, address.breaker = address.breaker, succeeded(address.breaker)
+        if before.state is not State.CLOSED and address.breaker.state is State.CLOSED:
+            _log.info(
+                "address.returned", tenant=self._stream.tenant, destination=self._stream.destination, url=address.url
+            )
+
+    def _eject(self, address: _Address, answer: Answer) -> None:
+        wait = delay(
+            address.breaker.openings + 1,
+            jitter=self._rng.random(),
+            base_s=self._pace.retry_base_s * 2,
+            cap_s=self._pace.retry_max_s,
+        )
+        fresh = address.breaker.state is State.CLOSED
+        address.breaker = opened(address.breaker, now=self._loop.time(), wait_s=wait)
+        if fresh:
+            _log.warning(
+                "address.ejected",
+                tenant=self._stream.tenant,
+                destination=self._stream.destination,
+                url=address.url,
+                words=answer.fault.value if answer.fault else f"HTTP {answer.status}, code {answer.code}",
+                again_in_s=round(wait, 2),
+            )
+
+
+def open_all(destination: Destination, shared: Shared) -> Wire:
+    """The way to a destination, however many addresses it has."""
+    if not destination.more_urls:
+        return shared.open_wire(destination)
+    wires = [(url, shared.open_wire(replace(destination, url=url, more_urls=()))) for url in destination.urls]
+    stream = Stream(destination.tenant, destination.name)
+    return Addresses(stream, wires, pace=shared.pace, rng=shared.rng)

@@ -1,0 +1,82 @@
+"""Nothing leaves before it went through here: credentials, addresses, dropped paths, masks, size. Pure."""
+
+from collections.abc import Mapping
+
+from app.tenants.privacy import Privacy
+from app.transform import budget
+from app.transform.keeping import Keep
+from app.transform.paths import kept_of
+from app.transform.personal import Standing, email_in, ip_in, known_of
+from app.transform.redaction import Redaction
+from app.transform.schema import IDENTITY
+from app.transform.suspicion import suspicious
+from app.transform.values import Obj, put
+
+_TOLD = ("email", "username", "name", "id")
+"""The keys of a user under which an e-mail address may stand."""
+
+
+def person_of(user: Obj, privacy: Privacy) -> dict[str, object]:
+    """The head's fields about the user a hook is about, as the tenant will have them."""
+    fields: dict[str, object] = {}
+    identity, email = user.get("id"), user.get("email")
+    if privacy.email != "keep" and (address := email_in(identity)):
+        email = email or address
+    elif privacy.ip == "keep" or ip_in(identity) is None:
+        put(fields, "user_id", identity)
+    standing = Standing(privacy)
+    if privacy.email != "drop" and (address := email_in(email)):
+        fields["user_email" if privacy.email == "keep" else "user_email_hash"] = standing.of("email", address)
+    if privacy.ip != "drop" and (address := ip_in(user.get("ip_address"))):
+        fields["user_ip" if privacy.ip == "keep" else "user_ip_hash"] = standing.of("ip", address)
+    return fields
+
+
+def cleared(
+    head: dict[str, object],
+    detail: dict[str, object],
+    keep: Keep | None,
+    *,
+    privacy: Privacy,
+    person: Obj,
+    bytes_max: int,
+) -> budget.Fitted:
+    """Head, detail and the payload (if it is kept) as one event, without what must not leave, within its budget."""
+    if privacy.drop_paths:
+        head = _with_identity(head, kept_of(head, privacy.drop_paths))
+        detail = kept_of(detail, privacy.drop_paths)
+    if keep is None and not privacy.masks:
+        fitted = budget.fit(head, detail, bytes_max)
+        personal = privacy.email != "keep" or privacy.ip != "keep"
+        if not suspicious(fitted.encoded, personal=personal) and not (personal and _repeats(fitted.encoded, person)):
+            return fitted
+    redaction = Redaction(privacy, known_of(person, Standing(privacy)))
+    head = _with_identity(head, _redacted(head, redaction))
+    detail = _redacted(detail, redaction)
+    if keep is not None:
+        detail |= keep(redaction)
+    return budget.fit(head, detail, bytes_max)
+
+
+def _repeats(encoded: bytes, person: Obj) -> bool:
+    """Whether the event may name an address of the person it is about. A quick look before a closer one."""
+    address = person.get("ip_address")
+    if isinstance(address, str) and address.encode() in encoded:
+        return True
+    if b"@" not in encoded and b"%40" not in encoded:
+        return False
+    names = {
+        said.partition("@")[0].lower() for key in _TOLD if isinstance(said := person.get(key), str) and "@" in said
+    }
+    lowered = encoded.lower() if names else b""
+    return any(each.encode() in lowered for each in names)
+
+
+def _redacted(section: Mapping[str, object], redaction: Redaction) -> dict[str, object]:
+    """Each field on its own: their names are the schema's."""
+    return {name: redaction.field(name, each) for name, each in section.items()}
+
+
+def _with_identity(head: Mapping[str, object], changed: dict[str, object]) -> dict[str, object]:
+    """The changed head with what says which hook it is, as it was."""
+    return {name: (head if name in IDENTITY else changed)[name] for name in head if name in IDENTITY or name in changed}

@@ -1,0 +1,140 @@
+"""How fast a filled spool is delivered, beside a bare loop that posts the same batches, ready and gzipped."""
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from app.main import pace_of
+from app.settings import load_settings
+from app.splunk.encode import compress, encode, join
+from app.splunk.hec_event import HecEvent
+from app.tenants.model import Destination
+from app.transform import transform
+from tests.bench.delivering import Hooks, Seen, Tenants, fill, hooks, silent_log, spool, supervisor, tenants
+from tests.bench.stand_in import stand_in
+
+AIM = 0.7
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is sent."""
+
+    words: str
+    sample: str
+    count: int
+    ready: bool = False
+    """Transformed beforehand: what is left is claiming, encoding, posting, settling."""
+
+
+SHAPES = (
+    Shape("issue hooks", "issue.created.typical", 20_000),
+    Shape("error hooks", "error.created.typical", 8_000),
+    Shape("issue hooks, transformed beforehand", "issue.created.typical", 20_000, ready=True),
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Hooks a second, one after the other in the same run."""
+
+    floor: float
+    relay: float
+    cpu_us: float
+    """Of the relay's process, a hook."""
+
+
+def measure(rounds: int) -> list[str]:
+    """A line a shape: medians, and the median of each pair's own ratio."""
+    lines = [f"{'delivered from a filled spool':40}{'floor/s':>10}{'relay/s':>10}{'cpu us':>8}{'of floor':>10}"]
+    with stand_in() as url, silent_log():
+        for shape in SHAPES:
+            pairs = [uvloop.run(_pair(shape, tenants(url, 1))) for _ in range(rounds)]
+            share = statistics.median(each.relay / each.floor for each in pairs)
+            floor, relay, cpu = (
+                statistics.median(getattr(p, name) for p in pairs) for name in ("floor", "relay", "cpu_us")
+            )
+            end = "" if shape.ready else "  reached" if share >= AIM else "  MISSED"
+            lines.append(f"{shape.words:40}{floor:>10.0f}{relay:>10.0f}{cpu:>8.0f}{share:>10.2f}{end}")
+    return lines
+
+
+async def _pair(shape: Shape, known: Tenants) -> Pair:
+    make = hooks(shape.sample)
+    destination = known.snapshot.tenants["tenant-0"].destinations[0]
+    floor = await _floor(_batches(make, destination, shape.count), destination, shape.count)
+    relay, cpu_s = await _relay(shape, make, known)
+    return Pair(shape.count / floor, shape.count / relay, cpu_s / shape.count * 1e6)
+
+
+def _batches(make: Hooks, destination: Destination, count: int) -> list[bytes]:
+    """What the relay posts when its batches are full."""
+    pace = pace_of(load_settings({}))
+    bodies: list[bytes] = []
+    batch: list[bytes] = []
+    size = 0
+    for _ in range(count):
+        hook = make("tenant-0")
+        made = transform(hook, destination, event_bytes_max=pace.event_bytes_max)
+        assert isinstance(made, HecEvent)
+        envelope = encode(made, delivery_id=hook.delivery_id)
+        if len(batch) == pace.batch_hec_events_max or size + len(envelope) > pace.batch_bytes_max:
+            bodies.append(compress(join(batch), pace.gzip_level))
+            batch, size = [], 0
+        batch.append(envelope)
+        size += len(envelope) + 1
+    return [*bodies, compress(join(batch), pace.gzip_level)]
+
+
+async def _floor(bodies: Sequence[bytes], destination: Destination, count: int) -> float:
+    """Seconds that a loop takes which does nothing but post, with as many connections as the relay may have."""
+    assert destination.hec_token is not None
+    connections = pace_of(load_settings({})).concurrency_max
+    host, _, port = destination.url.removeprefix("http://").partition(":")
+    left = list(bodies)
+
+    async def post() -> None:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        while left:
+            body = left.pop()
+            writer.write(
+                b"POST /services/collector/event HTTP/1.1\r\nHost: splunk\r\nUser-Agent: floor\r\n"
+                b"Authorization: Splunk tenant-0\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+            )
+            writer.write(body)
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            assert head.startswith(b"http/1.1 200"), head
+            await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
+        writer.close()
+
+    began = time.perf_counter()
+    await asyncio.gather(*(post() for _ in range(min(connections, len(bodies)))))
+    return time.perf_counter() - began
+
+
+async def _relay(shape: Shape, make: Hooks, known: Tenants) -> tuple[float, float]:
+    """Seconds, and seconds of processor, from the start of delivering to the last one delivered and settled."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
+        async with spool(Path(folder)) as filled:
+            await fill(filled, make, "tenant-0", shape.count)
+            seen = Seen()
+            seen.wanted = shape.count
+            began, cpu = time.perf_counter(), time.process_time()
+            async with supervisor(filled, known, seen, transform_=_made_before(make) if shape.ready else transform):
+                async with asyncio.timeout(120):
+                    await seen.done.wait()
+                return time.perf_counter() - began, time.process_time() - cpu
+
+
+def _made_before(make: Hooks) -> Callable[..., Any]:
+    """A transform that has nothing left to do."""
+    destination = Destination(tenant="tenant-0", name="main", url="", hec_token=None, hec_token_ref="", index="sentry")
+    made = transform(make("tenant-0"), destination, event_bytes_max=500_000)
+    return lambda _hook, _destination, *, event_bytes_max: made  # noqa: ARG005 - the names are the caller's

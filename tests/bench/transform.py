@@ -1,0 +1,88 @@
+"""What it costs to make a hec_event of a hook, beside reading and writing the same JSON once."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+
+import orjson
+
+from app.model import Hook
+from app.sandbox.sentry import large_error, sample
+from app.splunk.encode import encode
+from app.splunk.hec_event import HecEvent
+from app.tenants.model import Destination
+from app.transform import transform
+
+AIM = 3.0
+"""Times ``orjson.loads`` and ``orjson.dumps`` of the payload, at the sizes of ``AIMED``."""
+AIMED = (10_000, 150_000)
+SIZES = (10_000, 50_000, 150_000, 500_000)
+OTHERS = ("issue.created", "comment.created", "metric_alert.critical")
+TURN_S = 0.02
+"""How long one of the things compared runs before it is another's turn."""
+_DESTINATION = Destination(
+    tenant="acme", name="main", url="https://splunk.example", hec_token=None, hec_token_ref="env:T", index="sentry"
+)
+
+
+def measure(rounds: int = 5) -> list[str]:
+    """The table and the verdict. Each ratio is the median of the ratios of turns taken right after each other."""
+    lines = [f"{'transform':24}{'bytes':>9}{'loads+dumps us':>16}{'transform us':>14}{'times':>7}{'with envelope':>15}"]
+    words = []
+    bodies = [(f"error.created {size // 1000} kB", "error", large_error(size).body(1, now=1e9)) for size in SIZES]
+    bodies += [(name, name.partition(".")[0], sample(name).body(1, now=1e9)) for name in OTHERS]
+    for name, resource, body in bodies:
+        floor, mine, whole, times, times_whole = _compared(_hook(resource, body), rounds)
+        lines.append(
+            f"{name:24}{len(body):>9}{floor:>16.1f}{mine:>14.1f}{times:>7.2f}{whole:>8.1f} ({times_whole:.2f})"
+        )
+        if len(body) in AIMED:
+            reached = "reached" if times <= AIM else "MISSED"
+            words.append(f"{len(body) // 1000} kB error: {times:.2f} times loads and dumps, aim {AIM:g}: {reached}")
+    return [*lines, "", *words]
+
+
+def _compared(hook: Hook, rounds: int) -> tuple[float, float, float, float, float]:
+    """Microseconds of the floor, of transforming, and of that with its envelope; both as times of the floor."""
+
+    def floor() -> None:
+        orjson.dumps(orjson.loads(hook.payload))
+
+    def mine() -> None:
+        transform(hook, _DESTINATION)
+
+    def whole() -> None:
+        made = transform(hook, _DESTINATION)
+        assert isinstance(made, HecEvent)
+        encode(made, delivery_id=hook.delivery_id)
+
+    gc.collect()
+    turns = [(_turn(floor), _turn(mine), _turn(whole)) for _ in range(rounds * 8)]
+    ratios = statistics.median(mine / floor for floor, mine, _ in turns)
+    whole_ratios = statistics.median(whole / floor for floor, _, whole in turns)
+    return (*(min(each) for each in zip(*turns, strict=True)), ratios, whole_ratios)
+
+
+def _turn(work: Callable[[], None]) -> float:
+    """Microseconds of one call, over a turn."""
+    work()
+    count = 0
+    begun = now = time.perf_counter()
+    while now - begun < TURN_S:
+        for _ in range(20):
+            work()
+        count += 20
+        now = time.perf_counter()
+    return (now - begun) / count * 1e6
+
+
+def _hook(resource: str, body: bytes) -> Hook:
+    return Hook(
+        delivery_id="ab" * 16,
+        tenant="acme",
+        resource=resource,
+        sent_at="1000000000",
+        received_at=1_000_000_001.5,
+        payload=body,
+    )

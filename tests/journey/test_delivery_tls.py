@@ -1,0 +1,190 @@
+"""TLS to Splunk: pinned certificates, client certificates, and authorities as Splunk makes them."""
+
+import asyncio
+import hashlib
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from app.health import Health
+from app.metrics import Metrics
+from app.model import Secret
+from app.sandbox.splunk import HecToken, StandInSplunk
+from app.splunk.answers import Answer, Fault
+from app.splunk.client import HecClients, WireLimits
+from app.tenants.model import Destination, Tls
+from tests.journey.delivery_world import Part, tenants_file, until, world
+
+TOKEN = Secret("env:HEC", b"hec-secret")
+LIMITS = WireLimits(connect_timeout_s=2, timeout_s=2, keepalive_s=8, connection_age_max_s=180, connections_max=4)
+PLAIN_CA = """
+[req]
+distinguished_name = dn
+x509_extensions = none
+[dn]
+[none]
+basicConstraints = CA:TRUE
+"""
+
+
+@dataclass(frozen=True)
+class Papers:
+    """An authority as Splunk's own (no key usage, no key identifiers), a server and a client it signed."""
+
+    folder: Path
+
+    def path(self, name: str) -> str:
+        """One of the files."""
+        return str(self.folder / name)
+
+    @property
+    def fingerprint(self) -> str:
+        """The server certificate's SHA-256."""
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert((self.folder / "server.pem").read_text())).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+    """Made by openssl."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl makes the certificates of these tests")
+    folder = tmp_path_factory.mktemp("papers")
+    (folder / "ca.cnf").write_text(PLAIN_CA)
+    (folder / "server.ext").write_text("subjectAltName=DNS:SplunkServerDefaultCert")
+    (folder / "client.ext").write_text("keyUsage=digitalSignature")
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+
+    def run(*words: str) -> None:
+        subprocess.run([openssl, *words], check=True, capture_output=True, cwd=folder)
+
+    run(
+        "req",
+        "-x509",
+        *key,
+        "-days",
+        "2",
+        "-subj",
+        "/CN=SplunkCommonCA",
+        "-config",
+        "ca.cnf",
+        "-keyout",
+        "ca.key",
+        "-out",
+        "ca.pem",
+    )
+    for name, subject in (("server", "SplunkServerDefaultCert"), ("client", "relay")):
+        run("req", *key, "-subj", f"/CN={subject}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", f"{name}.ext"]
+        run("x509", "-req", "-in", f"{name}.csr", *signed, "-days", "2", "-out", f"{name}.pem")
+    return Papers(folder)
+
+
+@asynccontextmanager
+async def splunk_of(papers: Papers, *, wants_client: bool = False) -> AsyncIterator[StandInSplunk]:
+    """A Splunk under the server certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(papers.path("server.pem"), papers.path("server.key"))
+    if wants_client:
+        context.load_verify_locations(papers.path("ca.pem"))
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        context.verify_mode = ssl.CERT_REQUIRED
+    async with StandInSplunk([HecToken("hec-secret")], tls=context) as splunk:
+        yield splunk
+
+
+async def post(url: str, tls: Tls) -> Answer:
+    """One post."""
+    destination = Destination(tenant="acme", name="main", url=url, hec_token=TOKEN, hec_token_ref="env:HEC", tls=tls)
+    wire = HecClients(LIMITS).open(destination)
+    try:
+        return await wire.post(b'{"event":{"a":1}}', hec_token=TOKEN, gzip_level=0)
+    finally:
+        await wire.close()
+
+
+async def test_an_authority_as_splunk_makes_it_is_enough(papers: Papers) -> None:
+    """Splunk's own lacks extensions that Python 3.13 asks for; chain and name are checked all the same."""
+    ca = papers.path("ca.pem")
+    async with splunk_of(papers) as splunk:
+        fine = await post(splunk.url, Tls(ca_file=ca, server_name="SplunkServerDefaultCert"))
+        other_name = await post(splunk.url, Tls(ca_file=ca, server_name="splunk.example"))
+    assert fine.code == 0
+    assert other_name.fault is Fault.TLS_FAILED
+    assert "mismatch" in other_name.detail
+
+
+async def test_a_pinned_certificate_needs_no_authority(papers: Papers) -> None:
+    """It is known by itself, whatever name it has; another pin refuses it before anything is sent."""
+    async with splunk_of(papers) as splunk:
+        assert (await post(splunk.url, Tls(pin_sha256=frozenset({"0" * 64, papers.fingerprint})))).code == 0
+        before = splunk.request_count
+        stranger = await post(splunk.url, Tls(pin_sha256=frozenset({"0" * 64})))
+        assert stranger.fault is Fault.TLS_FAILED
+        assert papers.fingerprint in stranger.detail
+        assert splunk.request_count == before
+
+
+async def test_a_pin_beside_an_authority_asks_for_both(papers: Papers) -> None:
+    """The right pin does not excuse the wrong name, nor the right chain the wrong pin."""
+    ca, pin = papers.path("ca.pem"), frozenset({papers.fingerprint})
+    name = "SplunkServerDefaultCert"
+    async with splunk_of(papers) as splunk:
+        assert (await post(splunk.url, Tls(ca_file=ca, server_name=name, pin_sha256=pin))).code == 0
+        assert (await post(splunk.url, Tls(ca_file=ca, pin_sha256=pin))).fault is Fault.TLS_FAILED
+        strange = await post(splunk.url, Tls(ca_file=ca, server_name=name, pin_sha256=frozenset({"0" * 64})))
+        assert strange.fault is Fault.TLS_FAILED
+
+
+async def test_a_client_certificate_is_shown_where_splunk_asks_for_one(papers: Papers) -> None:
+    """``requireClientCert`` of inputs.conf; without one nothing gets through."""
+    pin = frozenset({papers.fingerprint})
+    async with splunk_of(papers, wants_client=True) as splunk:
+        known = Tls(pin_sha256=pin, client_cert=papers.path("client.pem"), client_key=papers.path("client.key"))
+        assert (await post(splunk.url, known)).code == 0
+        assert (await post(splunk.url, Tls(pin_sha256=pin))).fault is not None
+        assert splunk.request_count == 1
+
+
+async def test_a_key_that_does_not_belong_to_the_certificate_is_told(papers: Papers) -> None:
+    """In words that say which file; nobody is asked for a password."""
+    tls = Tls(client_cert=papers.path("client.pem"), client_key=papers.path("server.key"))
+    answer = await post("https://127.0.0.1:9", tls)
+    assert answer.fault is Fault.TLS_FAILED
+    assert "client certificate" in answer.detail
+
+
+async def test_a_certificate_that_is_not_checked_is_counted_and_told_as_long_as_it_is_so(
+    papers: Papers, tmp_path: Path
+) -> None:
+    """A metric for each such destination, and a warning in readiness; both go with the next good file."""
+    metrics = Metrics("1")
+    series = 'relay_destination_tls_unverified{destination="main",tenant="acme"} 1.0'
+    async with splunk_of(papers) as splunk:
+        unsafe = Part("acme", splunk.url, "hec-secret", more={"tls": {"verify": False}})
+        async with world(tmp_path, [unsafe]) as made:
+            supervisor = made.run(observer=metrics)
+            health = Health(
+                spool=made.spool,
+                tenants=made.registry,
+                delivering=supervisor,
+                metrics=metrics,
+                trouble=lambda: None,
+                hooks_max=10,
+                bytes_max=1_000,
+            )
+            assert series in metrics.page(None, now=1).decode()
+            assert any("tls.verify is off" in each for each in (await health.readiness()).parts["tenants"].words)
+            await made.accept()
+            await made.until_settled()
+            tenants_file(tmp_path, [Part("acme", splunk.url, "hec-secret")])
+            watching = asyncio.create_task(made.registry.watch(poll_s=0.02))
+            await until(lambda: series not in metrics.page(None, now=1).decode())
+            watching.cancel()
+            assert not any("verify" in each for each in (await health.readiness()).parts["tenants"].words)

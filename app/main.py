@@ -6,8 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from fastapi import FastAPI
@@ -15,13 +14,14 @@ from fastapi import FastAPI
 from app import __version__
 from app.delivery.pace import Pace
 from app.delivery.supervisor import Supervisor
-from app.errors import RelayError
-from app.health import Health, add_routes
+from app.errors import ConfigError, NotStored, RelayError
+from app.health import Delivering, Health, add_routes
 from app.ingest.accept import Ingest, Limits
 from app.metrics import Metrics
 from app.settings import Settings
 from app.splunk.client import HecClients, WireLimits
-from app.spool.sqlite import SqliteSpool
+from app.spool.interface import Spool
+from app.spool.opening import is_shared, open_spool
 from app.tenants.registry import Registry
 
 Scope = MutableMapping[str, Any]
@@ -29,14 +29,18 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+Role = Literal["all", "accept", "deliver"]
+"""What a replica does of the two: several on one PostgreSQL may share them out."""
+
 _log = structlog.get_logger()
 
 
 class Relay:
     """The whole service as an ASGI application: ``/sentry…`` goes to ``ingest``, the rest to FastAPI."""
 
-    def __init__(self, settings: Settings, *, on_fatal: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, *, role: Role, on_fatal: Callable[[str], None]) -> None:
         self._settings = settings
+        self._role = role
         self._on_fatal = on_fatal
         self._ingest: Application | None = None
         self.health: Health | None = None
@@ -71,47 +75,58 @@ class Relay:
 
     @asynccontextmanager
     async def _parts(self) -> AsyncIterator[None]:
-        settings, metrics = self._settings, Metrics(__version__)
+        settings, metrics, role = self._settings, Metrics(__version__), self._role
+        if role != "all" and not is_shared(settings.spool_url):
+            raise ConfigError(f"role {role} needs a spool on PostgreSQL: a SQLite spool has one owner, which does both")
         registry = await asyncio.to_thread(Registry.load, settings.tenants_file, environ=os.environ)
         for words in registry.snapshot.warnings:
             _log.warning("tenants.doubtful", words=words)
         async with AsyncExitStack() as stack:
             spool = await stack.enter_async_context(
-                await SqliteSpool.open(
-                    Path(settings.spool_url.removeprefix("sqlite:///")),
+                await open_spool(
+                    settings.spool_url,
                     hooks_max=settings.spool_hooks_max,
                     bytes_max=settings.spool_bytes_max,
                     queue_hooks_max=settings.accept_queue_hooks_max,
+                    unsynced_ok=settings.spool_unsynced == "allow",
                 )
             )
-            supervisor = Supervisor(
-                spool=spool,
-                tenants=registry,
-                pace=pace_of(settings),
-                open_wire=HecClients(wire_limits_of(settings)).open,
-                on_fatal=self._on_fatal,
-                observer=metrics,
-            )
+            supervisor = self._supervisor(spool, registry, metrics)
             metrics.limits(hooks_max=settings.spool_hooks_max, bytes_max=settings.spool_bytes_max)
-            self._ingest = ingest = Ingest(registry, spool, limits=limits_of(settings), metrics=metrics)
+            ingest = Ingest(registry, spool, limits=limits_of(settings), metrics=metrics)
+            self._ingest = ingest if role != "deliver" else _Elsewhere(metrics)
             self.health = Health(
                 spool=spool,
                 tenants=registry,
-                delivering=supervisor,
+                delivering=supervisor or _Resting(),
                 metrics=metrics,
                 trouble=ingest.trouble,
+                accepts=role != "deliver",
                 hooks_max=settings.spool_hooks_max,
                 bytes_max=settings.spool_bytes_max,
             )
             add_routes(self.api, self.health)
-            supervisor.start()
-            stack.push_async_callback(supervisor.drain, settings.drain_deadline_s)
+            if supervisor is not None:
+                supervisor.start()
+                stack.push_async_callback(supervisor.drain, settings.drain_deadline_s)
             await stack.enter_async_context(_running(registry.watch(poll_s=settings.tenants_poll_s), self._watch_ended))
             gc.collect()
             gc.freeze()  # what is here now stays: walking it again and again costs the p99 of accepting
-            _log.info("relay.started", version=__version__, tenants=len(registry.snapshot.tenants))
+            _log.info("relay.started", version=__version__, role=role, tenants=len(registry.snapshot.tenants))
             yield
         _log.info("relay.stopped")
+
+    def _supervisor(self, spool: Spool, registry: Registry, metrics: Metrics) -> Supervisor | None:
+        if self._role == "accept":
+            return None
+        return Supervisor(
+            spool=spool,
+            tenants=registry,
+            pace=pace_of(self._settings),
+            open_wire=HecClients(wire_limits_of(self._settings)).open,
+            on_fatal=self._on_fatal,
+            observer=metrics,
+        )
 
     def _watch_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
@@ -119,13 +134,45 @@ class Relay:
             self._on_fatal("the watch over the tenants file died")
 
 
-def create_app(settings: Settings, *, on_fatal: Callable[[str], None] | None = None) -> Relay:
+class _Resting(Delivering):
+    """Stands where the supervisor would, in a replica that does not deliver."""
+
+    problem = None
+
+    def states(self) -> list[str]:
+        """Why nothing is delivered here."""
+        return ["this replica's role is accept: it stores hooks, and others deliver them"]
+
+
+class _Elsewhere:
+    """Answers hooks in a replica that does not accept: with what makes Sentry try again what it tries again."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """500, whatever it is: whoever sent it here has to send it to another replica."""
+        refusal = NotStored("role_deliver")
+        self._metrics.refused(refusal.code)
+        log, path = _log.error, "/".join(scope["path"].split("/")[:3])[:128]  # what follows may be a legacy key
+        log("request.refused", code=refusal.code, reason=refusal.reason, path=path)
+        body = b'{"error":"%b"}' % refusal.code.encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"connection", b"close"),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def create_app(settings: Settings, *, role: Role = "all", on_fatal: Callable[[str], None] | None = None) -> Relay:
     """The service for an ASGI server that runs the lifespan.
 
     ``on_fatal`` is called with words when a part has died that the relay cannot work without; the default ends
     the process.
     """
-    return Relay(settings, on_fatal=on_fatal or _end)
+    return Relay(settings, role=role, on_fatal=on_fatal or _end)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -134,6 +181,7 @@ def limits_of(settings: Settings) -> Limits:
         body_bytes_max=settings.body_bytes_max,
         body_deadline_s=settings.body_deadline_s,
         requests_max=settings.connections_max,
+        bodies_bytes_max=settings.bodies_bytes_max,
     )
 
 

@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import ConfigError
+from app.spool.opening import check_url
 
 PREFIX: Final = "RELAY_"
 FOR_TESTS: Final = "RELAY_TEST_"
@@ -31,19 +32,11 @@ _FROM_KUBERNETES: Final = (
     "was set by Kubernetes for a Service called 'relay'; "
     "set enableServiceLinks: false in the pod, or name the Service otherwise"
 )
-_SCHEME: Final = re.compile(r"[a-z0-9+.-]*(?=:)")
 
 
 def _spool_url(url: str) -> str:
     """Refuse what no engine answers to. The message never holds the URL: it may hold a password."""
-    scheme = _SCHEME.match(url)
-    if scheme is not None and scheme[0].startswith("postgres"):
-        raise ValueError(
-            "names PostgreSQL, which this version has no engine for yet; use sqlite:///PATH and one process"
-        )
-    path = url.removeprefix("sqlite:///")
-    if path == url or not path or path.startswith(":memory:") or "?" in path or "#" in path:
-        raise ValueError("must be sqlite:///PATH: three slashes and a relative path, four and an absolute one")
+    check_url(url)
     return url
 
 
@@ -87,7 +80,12 @@ class Settings(BaseSettings):
     spool_url: Annotated[str, AfterValidator(_spool_url)] = Field(
         "sqlite:///./var/spool.db",
         repr=False,
-        description="Where accepted hooks are kept until delivered: `sqlite:///PATH` on a local disk.",
+        description="Where accepted hooks are kept until delivered: `sqlite:///PATH` on a local disk, or "
+        "`postgresql://…` for several replicas.",
+    )
+    spool_unsynced: Annotated[Literal["refuse", "allow"], BeforeValidator(_lower)] = Field(
+        "refuse",
+        description="What to do with a PostgreSQL that runs with fsync, full_page_writes or synchronous_commit off.",
     )
     log_format: Annotated[Literal["json", "console"], BeforeValidator(_lower)] = Field(
         "json", description="One JSON object a line, or colours for a person at a terminal."
@@ -104,6 +102,12 @@ class Settings(BaseSettings):
     )
     body_deadline_s: float = Field(
         10, ge=0.1, le=300, description="Time a body may take to arrive (Sentry itself gives up after 5 s)."
+    )
+    bodies_bytes_max: int = Field(
+        256_000_000,
+        ge=1_000,
+        le=100_000_000_000,
+        description="Bytes of all bodies in progress together; more get `not_stored`.",
     )
     connections_max: int = Field(1_000, ge=1, le=100_000, description="Connections served at the same time.")
     accept_queue_hooks_max: int = Field(

@@ -6,6 +6,7 @@ import resource
 import signal
 import sys
 from contextlib import suppress
+from typing import get_args
 
 import click
 import structlog
@@ -14,7 +15,7 @@ import uvloop
 from app import logs
 from app.cli.listening import Listener
 from app.errors import ConfigError
-from app.main import create_app
+from app.main import Role, create_app
 from app.settings import Settings, load_settings
 
 _log = structlog.get_logger()
@@ -25,7 +26,14 @@ EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
 @click.command("serve")
-def serve_command() -> None:
+@click.option(
+    "--role",
+    type=click.Choice(get_args(Role)),
+    default="all",
+    show_default=True,
+    help="What this replica does; other than all needs a spool on PostgreSQL.",
+)
+def serve_command(*, role: Role) -> None:
     """Run the service until it is told to stop.
 
     SIGTERM: readiness goes off, hooks are still accepted for RELAY_DRAIN_DELAY_S, then no more; deliveries under
@@ -39,7 +47,7 @@ def serve_command() -> None:
     writer = logs.configure(settings.log_format, settings.log_level)
     _raise_open_files()
     try:
-        status = uvloop.run(Service(settings).run())
+        status = uvloop.run(Service(settings, role).run())
     finally:
         writer.close()
     sys.exit(status)
@@ -48,10 +56,10 @@ def serve_command() -> None:
 class Service:
     """One run of the relay under uvicorn, with signals of its own."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, role: Role) -> None:
         self._settings = settings
         self._status = EXIT_FAILED
-        self._relay = create_app(settings, on_fatal=self._fatal)
+        self._relay = create_app(settings, role=role, on_fatal=self._fatal)
         self._server: Listener | None = None
 
     async def run(self) -> int:

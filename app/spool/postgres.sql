@@ -274,7 +274,10 @@ WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit', 'transaction_r
 SELECT max(version) FROM spool_schema;
 
 -- name: tables
-SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema();
+-- How many there are, and whether the schema's version is among them, and the mark of a copy that has not ended.
+SELECT count(*), count(*) FILTER (WHERE table_name = 'spool_schema'), count(*) FILTER (WHERE table_name = 'spool_copying')
+FROM information_schema.tables
+WHERE table_schema = current_schema();
 
 -- name: set_version
 INSERT INTO spool_schema (version) VALUES ($1::integer);

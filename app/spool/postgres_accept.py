@@ -12,8 +12,9 @@ from app.errors import NotStored, SpoolError
 from app.model import Accepted, Hook
 from app.spool.accepting import about
 from app.spool.leases import key
-from app.spool.postgres_link import Connection, Full, Link
+from app.spool.postgres_link import Connection, FullError, Link
 from app.spool.postgres_shard import Shard
+from app.spool.postgres_text import storable
 from app.spool.postgres_worker import Line, Worker
 from app.spool.queries import Queries
 
@@ -21,7 +22,6 @@ BATCH_HOOKS_MAX = 64
 BATCH_BYTES_MAX = 4_000_000
 """Payload bytes of one statement, unless one hook alone is larger."""
 ANSWER_S = 0.8
-CLASHES_MAX = 10
 
 
 class Storing:
@@ -55,7 +55,7 @@ class Storing:
 
     def fail(self, error: SpoolError) -> None:
         """It is not stored."""
-        self.answer(NotStored("disk_full" if isinstance(error, Full) else "spool_unavailable", fault=str(error)))
+        self.answer(NotStored("disk_full" if isinstance(error, FullError) else "spool_unavailable", fault=str(error)))
 
 
 class Fill:
@@ -91,8 +91,18 @@ class Accepting:
         self._loop = asyncio.get_running_loop()
         self._line: Line[Storing] = Line()
         self._down = "spool_unavailable"
+        self._keys: set[bytes] = set()
+        """Of the batches under way: a hook with one of them waits for the outcome."""
         self._workers = [
-            Worker(self._line, link, Shard(queries), choose=_choose, store=self._store, on_down=self._told_down)
+            Worker(
+                self._line,
+                link,
+                Shard(queries),
+                choose=self._choose,
+                store=self._store,
+                on_down=self._told_down,
+                on_end=self._ended,
+            )
             for link in links
         ]
 
@@ -113,6 +123,34 @@ class Accepting:
         """Store what was put before."""
         self._line.close()
         await asyncio.gather(*(each.close() for each in self._workers))
+
+    def _choose(self, line: Line[Storing]) -> list[Storing]:
+        """The next batch. A hook that shares a key with one before it waits for that one's outcome."""
+        batch: list[Storing] = []
+        later: list[Storing] = []
+        passed_over: set[bytes] = set()
+        size = 0
+        while line.jobs and len(batch) < BATCH_HOOKS_MAX:
+            each = line.jobs[0]
+            keys = each.hook.dedup_keys
+            if each.done:
+                line.jobs.popleft()
+                continue
+            if not (self._keys.isdisjoint(keys) and passed_over.isdisjoint(keys)):
+                passed_over.update(keys)
+                later.append(line.jobs.popleft())
+                continue
+            size += len(each.hook.payload)
+            if batch and size > BATCH_BYTES_MAX:
+                break
+            self._keys.update(keys)
+            batch.append(line.jobs.popleft())
+        line.put_back(later)
+        return batch
+
+    def _ended(self, batch: Sequence[Storing]) -> None:
+        for each in batch:
+            self._keys.difference_update(each.hook.dedup_keys)
 
     def _too_late(self, storing: Storing) -> None:
         """No answer in time: it may be stored all the same, and its repeat then gets the first one's id."""
@@ -146,9 +184,7 @@ class Accepting:
             if repeat is not None:
                 answers.append(Accepted(repeat, fresh=False))
             elif not self._fill.has_room(hooks + 1, size + length):
-                answers.append(
-                    NotStored("spool_full", hooks_max=self._fill.hooks_max, bytes_max=self._fill.bytes_max)
-                )
+                answers.append(NotStored("spool_full", hooks_max=self._fill.hooks_max, bytes_max=self._fill.bytes_max))
             else:
                 hooks, size = hooks + 1, size + length
                 answers.append(None)
@@ -170,29 +206,6 @@ class Accepting:
         ]
 
 
-def _choose(line: Line[Storing]) -> list[Storing]:
-    """The next batch. A hook that shares a key with one before it waits for that one's outcome."""
-    batch: list[Storing] = []
-    later: list[Storing] = []
-    keys: set[bytes] = set()
-    size = 0
-    while line.jobs and len(batch) < BATCH_HOOKS_MAX:
-        if line.jobs[0].done:
-            line.jobs.popleft()
-            continue
-        size += len(line.jobs[0].hook.payload)
-        if batch and size > BATCH_BYTES_MAX:
-            break
-        each = line.jobs.popleft()
-        if keys.isdisjoint(each.hook.dedup_keys):
-            batch.append(each)
-        else:
-            later.append(each)
-        keys.update(each.hook.dedup_keys)
-    line.put_back(later)
-    return batch
-
-
 def _columns(batch: Sequence[Storing]) -> tuple[Sequence[Any], ...]:
     """The batch as the arrays of the statement ``accept``."""
     hooks = [each.hook for each in batch]
@@ -207,7 +220,7 @@ def _columns(batch: Sequence[Storing]) -> tuple[Sequence[Any], ...]:
         [number for _, number in keys],
         [hook.delivery_id for hook in hooks],
         [hook.tenant for hook in hooks],
-        [hook.installation for hook in hooks],
+        [storable(hook.installation) for hook in hooks],
         [hook.received_at for hook in hooks],
         [about(hook) for hook in hooks],
         [hook.payload for hook in hooks],

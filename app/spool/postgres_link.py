@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Any, Protocol, TypeVar
 
-import asyncpg  # type: ignore[import-untyped]  # it ships no types; Connection below is what is used of it
+import asyncpg
 
 from app.errors import SpoolError
 from app.spool.postgres_url import Address
@@ -42,8 +42,8 @@ class Connection(Protocol):
         """Run a statement; its rows, which unpack as tuples do."""
         ...
 
-    def transaction(self, *, isolation: str | None = None, readonly: bool = False) -> Any:  # noqa: ANN401 - the driver's
-        """``async with`` it."""
+    def transaction(self) -> Any:  # noqa: ANN401 - the driver's
+        """``async with`` it. Inside of another it is a savepoint."""
         ...
 
     async def add_listener(self, channel: str, callback: Callable[..., None]) -> None:
@@ -51,15 +51,15 @@ class Connection(Protocol):
         ...
 
 
-class Unavailable(SpoolError):
+class UnavailableError(SpoolError):
     """The database cannot be asked just now. What was being asked may have happened all the same."""
 
 
-class Full(SpoolError):
+class FullError(SpoolError):
     """The database has no room left."""
 
 
-class Repeated(SpoolError):
+class RepeatedError(SpoolError):
     """What should be stored is there already (23505)."""
 
 
@@ -89,19 +89,21 @@ class Link:
         """How long until connecting is tried again."""
         return max(0.0, self._not_before - time.monotonic())
 
-    async def run(self, job: Callable[[Connection], Awaitable[_T]], *, timeout_s: float) -> _T:
+    async def run(self, job: Callable[[Connection], Awaitable[_T]], *, timeout_s: float, snapshot: bool = False) -> _T:
         """The job's result, on the connection. Each statement is a transaction unless the job makes one.
 
+        With ``snapshot`` all of it reads from one.
+
         Raises:
-            Unavailable: not connected, or it came to an end meanwhile.
-            Full, Repeated: as they say.
+            UnavailableError: not connected, or it came to an end meanwhile.
+            FullError, RepeatedError: as they say.
             SpoolError: the database refused it.
         """
         async with self._turn:
             for attempt in range(1, CLASH_TRIES + 1):
                 connection = await self._connected()
                 try:
-                    return await self._bounded(connection, job, timeout_s)
+                    return await self._bounded(connection, job, timeout_s, snapshot=snapshot)
                 except asyncpg.PostgresError as error:
                     clash = error.sqlstate in _CLASH_STATES
                     if not clash or attempt == CLASH_TRIES:
@@ -136,40 +138,48 @@ class Link:
         if connection is not None and not connection.is_closed():
             connection.terminate()
 
-    async def _bounded(self, connection: Any, job: Callable[[Connection], Awaitable[_T]], timeout_s: float) -> _T:  # noqa: ANN401 - the driver's
+    async def _bounded(
+        self,
+        connection: Any,  # noqa: ANN401 - the driver's
+        job: Callable[[Connection], Awaitable[_T]],
+        timeout_s: float,
+        *,
+        snapshot: bool = False,
+    ) -> _T:
         """Whatever is cut short leaves a connection of unknown state behind: it is not used again."""
         try:
             async with asyncio.timeout(timeout_s):
-                if not self._address.pooler:
+                if not self._address.pooler and not snapshot:
                     return await job(connection)
-                async with connection.transaction():  # a pooler keeps one server for us only that long
+                isolation = "repeatable_read" if snapshot else None
+                # A pooler keeps one server for us as long as a transaction lasts.
+                async with connection.transaction(isolation=isolation, readonly=snapshot):
                     return await job(connection)
         except TimeoutError:
             self.drop()
-            raise Unavailable(f"spool_unavailable: no answer within {timeout_s:g} s") from None
+            raise UnavailableError(f"spool_unavailable: no answer within {timeout_s:g} s") from None
         except asyncio.CancelledError:
             self.drop()
             raise
 
     async def _connected(self) -> Any:  # noqa: ANN401 - the driver's
         if self._closed:
-            raise Unavailable("the spool is closed")
+            raise UnavailableError("the spool is closed")
         if self.up:
             return self._connection
         if self.again_in_s:
-            raise Unavailable(self._fault)
+            raise UnavailableError(self._fault)
         self._connection = None
         connection: Any = None
         try:
             connection = await self._open()
             if self._greet is not None:
-                async with asyncio.timeout(CONNECT_S):
-                    await self._greet(connection)
+                await self._bounded(connection, self._greet, CONNECT_S)
         except BaseException as error:
             if connection is not None:
                 connection.terminate()
             self._later()
-            if isinstance(error, asyncpg.PostgresError | TimeoutError | _LOST):
+            if isinstance(error, (asyncpg.PostgresError, TimeoutError, *_LOST)):
                 raise self._named(error) from None
             raise
         self._tries, self._not_before = 0, 0.0
@@ -203,20 +213,15 @@ class Link:
         words = f"{self._address.shown}: {_words(error)}"
         if state is not None and state in _POOLED_STATES:
             words += "; if a pooler stands between, add pooler=yes to the URL"
-        if isinstance(error, _LOST + (TimeoutError,)) or state in _LOST_STATES:  # noqa: RUF005 - a tuple of classes
+        if isinstance(error, (TimeoutError, *_LOST)) or state in _LOST_STATES:
             self.drop()
             self._fault = f"spool_unavailable: {words}"
-            return Unavailable(self._fault)
+            return UnavailableError(self._fault)
         if isinstance(error, asyncpg.UniqueViolationError):
-            return Repeated(words)
+            return RepeatedError(words)
         if isinstance(error, asyncpg.DiskFullError):
-            return Full(f"disk_full: {words}")
+            return FullError(f"disk_full: {words}")
         return SpoolError(f"spool_unavailable: {words}")
-
-
-def is_missing_table(error: Exception) -> bool:
-    """Whether a statement named a table that does not exist."""
-    return isinstance(error, asyncpg.UndefinedTableError)
 
 
 REFUSED: type[Exception] = asyncpg.PostgresError

@@ -28,10 +28,10 @@ class Shard:
 
     async def keep(self, connection: Connection) -> None:
         """It is still in use; and the connection is tried by the way. Another's by now: the next is taken."""
-        if self._number is not None:
-            changed = await connection.execute(self._queries["keep_shard"], self._number, self._owner)
-            if changed == "UPDATE 0":
-                self._number = None
+        changed = await connection.execute(self._queries["keep_shard"], await self.number(connection), self._owner)
+        if changed == "UPDATE 0":
+            self._number = None
+            await self.number(connection)
 
     async def leave(self, connection: Connection) -> None:
         """Somebody else may have it."""

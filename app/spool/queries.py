@@ -26,6 +26,11 @@ class Queries:
         text: str = files("app.spool").joinpath(file).read_bytes().decode()
         return text
 
+    @property
+    def names(self) -> list[str]:
+        """The statements' names, in the file's order."""
+        return list(self._one)
+
     def __getitem__(self, name: str) -> str:
         """The statement as written."""
         return self._one[name]

@@ -29,6 +29,8 @@ from app.spool.queries import Queries
 
 APPLICATION_ID = 0x53535231
 """``SSR1``, in the file's header: tells a spool from any other SQLite file."""
+COPYING_ID = 0x53535243
+"""``SSRC``: a spool that is being copied into. No relay opens it."""
 SCHEMA_VERSION = 1
 CACHE_KIB = 16_384
 PAGE_BYTES = 8_192
@@ -271,13 +273,13 @@ def _prepare(path: Path) -> tuple[IO[str], int]:
     """Lock, check before any write, make what is missing; the lock and the last seq."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _lock(path)
+        lock = lock_file(path)
         try:
             new = not path.exists() or path.stat().st_size == 0
             with sqlite3.connect(path, isolation_level=None) as connection:
                 if not new:
-                    _check(path, connection)
-                _lay_out(connection, new=new)
+                    check_file(path, connection)
+                lay_out(connection, new=new)
                 (seq,) = connection.execute(_QUERIES["last_seq"]).fetchone()
             connection.close()
             if new:
@@ -291,7 +293,8 @@ def _prepare(path: Path) -> tuple[IO[str], int]:
     return lock, int(seq)
 
 
-def _lock(path: Path) -> IO[str]:
+def lock_file(path: Path) -> IO[str]:
+    """Become the owner of the spool at ``path``, for as long as what is returned is open."""
     lock = path.with_name(path.name + ".lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -301,10 +304,13 @@ def _lock(path: Path) -> IO[str]:
     return lock
 
 
-def _check(path: Path, connection: sqlite3.Connection) -> None:
+def check_file(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse a file that is no spool, or not one that this relay can work with."""
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application_id == COPYING_ID:
+        raise SpoolError(f"the copy into {path} has not ended: run relay spool copy again")
     if application_id != APPLICATION_ID and (tables or application_id):
         raise SpoolError(f"{path} is a SQLite file of another program, not a spool")
     if version > SCHEMA_VERSION:
@@ -314,7 +320,8 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         )
 
 
-def _lay_out(connection: sqlite3.Connection, *, new: bool) -> None:
+def lay_out(connection: sqlite3.Connection, *, new: bool) -> None:
+    """Make what is missing."""
     if new:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode = WAL")

@@ -1,23 +1,73 @@
 """What the contract tests open and store."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import asyncpg
 
 from app.model import Hook
 from app.spool.interface import Spool
+from app.spool.postgres import PostgresSpool
 
 OpenSpool = Callable[..., Awaitable[Spool]]
+LIMITS: dict[str, Any] = {
+    "hooks_max": 10_000,
+    "bytes_max": 100_000_000,
+    "queue_hooks_max": 10_000,
+    "in_flight_max": 10_000,
+}
+NOW = """
+    CREATE TABLE stopped_clock (now double precision);
+    INSERT INTO stopped_clock VALUES (1700000000);
+    CREATE FUNCTION now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT to_timestamp(now) FROM stopped_clock'
+"""
 
 
 class Clock:
     """Unix seconds that only move when told to."""
 
     def __init__(self) -> None:
-        self.now = 1_700_000_000.0
+        self._now = 1_700_000_000.0
+
+    @property
+    def now(self) -> float:
+        """The time."""
+        return self._now
+
+    @now.setter
+    def now(self, value: float) -> None:
+        self._now = value
+        self.moved()
+
+    def moved(self) -> None:
+        """It shows another time."""
 
     def __call__(self) -> float:
         """The time."""
-        return self.now
+        return self._now
+
+
+class DatabaseClock(Clock):
+    """The clock of a database: ``now()`` of the test's schema stands before PostgreSQL's own."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+
+    def moved(self) -> None:
+        """Told to the database, by another thread's loop: a test turns a clock without awaiting it."""
+        thread = threading.Thread(
+            target=asyncio.run,
+            args=(run(self._url, f"UPDATE stopped_clock SET now = {self._now}"),),  # noqa: S608 - a number
+        )
+        thread.start()
+        thread.join()
 
 
 @dataclass
@@ -26,6 +76,52 @@ class Engine:
 
     open: OpenSpool
     clock: Clock
+
+
+@dataclass
+class PostgresPlace:
+    """A schema of its own in a database of PostgreSQL."""
+
+    url: str
+    clock: DatabaseClock | None
+
+    async def open(self, **limits: Any) -> PostgresSpool:
+        """A spool in it; as many as wanted."""
+        return await PostgresSpool.open(self.url, **(LIMITS | limits))
+
+    async def run(self, statement: str) -> list[Any]:
+        """Look at it, or change it, from outside."""
+        return await run(self.url, statement)
+
+
+@asynccontextmanager
+async def make_place(url: str, *, stopped_clock: bool = False) -> AsyncIterator[PostgresPlace]:
+    """A schema, dropped at the end. With a stopped clock, ``now()`` is what the test says."""
+    name = f"test_{uuid4().hex}"
+    await run(url, f"CREATE SCHEMA {name}")
+    try:
+        own = f"{url}{'&' if '?' in url else '?'}search_path={quote(f'{name},pg_catalog')}"
+        clock = DatabaseClock(own) if stopped_clock else None
+        if stopped_clock:
+            spool = await PostgresSpool.open(own, **LIMITS)  # a schema with tables in it is not laid out by itself
+            await spool.close()
+            await run(own, NOW)
+            await run(own, "UPDATE spool_shards SET until = now()")
+        yield PostgresPlace(own, clock)
+    finally:
+        await run(url, f"DROP SCHEMA {name} CASCADE")
+
+
+async def run(url: str, statement: str) -> list[Any]:
+    """One statement (or several without values) on a connection of its own."""
+    connection = await asyncpg.connect(url)
+    try:
+        if ";" in statement:
+            await connection.execute(statement)
+            return []
+        return list(await connection.fetch(statement))
+    finally:
+        await connection.close()
 
 
 def hook(number: int = 0, **changes: object) -> Hook:

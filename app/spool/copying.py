@@ -1,0 +1,241 @@
+"""Copying a spool into another, of the same engine or not, while deliveries wait in it and nobody works on it.
+
+Both sides show what they hold as the same rows (``Row``), so that a digest over them says whether the copy is whole.
+A copy that was cut off is marked as such: no relay opens it, and the same copy goes on where it ended.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import NamedTuple, Protocol
+
+from app.errors import SpoolError
+from app.spool.opening import check_url, is_shared, path_of
+from app.spool.postgres_text import storable
+
+ROWS = 200
+"""Hooks, or other rows, in one transaction."""
+
+
+class DeliveryRow(NamedTuple):
+    """One delivery of a hook. Times are whole microseconds."""
+
+    number: int
+    state: int
+    stream: str
+    due_at: int
+    attempts: int
+    ambiguous: int
+    fault: str
+    cause: str | None
+    buried_at: int | None
+
+
+class HookRow(NamedTuple):
+    """A hook with everything that is left to do with it."""
+
+    seq: int
+    delivery_id: str
+    tenant: str
+    installation: str
+    received_at: float
+    about: str
+    payload: bytes
+    deliveries: Sequence[DeliveryRow]
+
+
+class SeenRow(NamedTuple):
+    """A dedup key. ``at`` is whole microseconds."""
+
+    dedup_key: bytes
+    delivery_id: str
+    at: int
+
+
+class LedgerRow(NamedTuple):
+    """The books of one stream."""
+
+    stream: str
+    accepted: int
+    delivered: int
+    filtered: int
+    discarded: int
+    adopted: int
+
+
+class Store(Protocol):
+    """One side of a copy."""
+
+    def hooks(self, *, after: int) -> AsyncIterator[Sequence[HookRow]]:
+        """The hooks with a seq above ``after``, in its order."""
+        ...
+
+    def seen(self) -> AsyncIterator[Sequence[SeenRow]]:
+        """The dedup keys, the oldest first."""
+        ...
+
+    async def ledger(self) -> Sequence[LedgerRow]:
+        """The books, by stream."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class Target(Store, Protocol):
+    """The side that is written to. Each ``put`` is one transaction, and does nothing with rows that are there."""
+
+    async def begin(self, source: str) -> int:
+        """Mark it as a copy that has not ended; the seq of the last hook that is there from before.
+
+        Raises:
+            SpoolError: it holds something else than a copy of ``source`` that was cut off.
+        """
+        ...
+
+    async def put_hooks(self, rows: Sequence[HookRow]) -> None:
+        """Store hooks and their deliveries."""
+        ...
+
+    async def put_seen(self, rows: Sequence[SeenRow]) -> None:
+        """Store dedup keys."""
+        ...
+
+    async def put_ledger(self, rows: Sequence[LedgerRow]) -> None:
+        """Have these books and no others."""
+        ...
+
+    async def finish(self) -> None:
+        """It is whole: a relay may open it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What a spool holds, in numbers; ``words`` is over every field of every row."""
+
+    hooks: int
+    deliveries: int
+    dedup_keys: int
+    words: str
+
+
+async def copy(source_url: str, target_url: str, *, say: Callable[[str], None] = lambda _words: None) -> Digest:
+    """Copy the spool at ``source_url`` into the empty one at ``target_url``, and compare the two.
+
+    Nobody else may have either of them open. The source is left as it is.
+
+    Raises:
+        SpoolError: one of them cannot be used, or the two differ in the end; the target is then not usable, and the
+            same call goes on with it.
+    """
+    if source_url == target_url:
+        raise SpoolError("source and target are the same spool")
+    source = await open_store(source_url)
+    try:
+        target = await open_target(target_url)
+        try:
+            return await _copy(source, target, say)
+        finally:
+            await target.close()
+    finally:
+        await source.close()
+
+
+async def _copy(source: Store, target: Target, say: Callable[[str], None]) -> Digest:
+    name = await _name(source)
+    after = await target.begin(name)
+    if after:
+        say(f"going on after hook {after}")
+    copied = 0
+    async for hooks in source.hooks(after=after):
+        await target.put_hooks(hooks)
+        copied += len(hooks)
+        say(f"{copied} hooks copied")
+    async for seen in source.seen():
+        await target.put_seen(seen)
+    await target.put_ledger(await source.ledger())
+    say("comparing")
+    wanted, found = await digest(source), await digest(target)
+    if wanted != found:
+        raise SpoolError(
+            f"the copy differs: {wanted.hooks} hooks, {wanted.deliveries} deliveries, {wanted.dedup_keys} dedup keys "
+            f"in the source, {found.hooks}, {found.deliveries}, {found.dedup_keys} in the target"
+            + ("" if wanted.words == found.words else "; their contents differ")
+            + ". Is somebody working on the source?"
+        )
+    await target.finish()
+    return found
+
+
+async def digest(store: Store) -> Digest:
+    """Read all of it."""
+    total = blake2b(digest_size=16)
+    hooks = deliveries = keys = 0
+    async for rows in store.hooks(after=0):
+        for row in rows:
+            hooks += 1
+            deliveries += len(row.deliveries)
+            comparable = row._replace(
+                installation=storable(row.installation),
+                payload=b"",
+                deliveries=[each._replace(fault=storable(each.fault)) for each in row.deliveries],
+            )
+            total.update(repr((tuple(comparable), len(row.payload))).encode())
+            total.update(row.payload)
+    seen = 0
+    async for some in store.seen():
+        for each in some:
+            keys += 1
+            one = blake2b(each.dedup_key + f"{each.delivery_id} {each.at}".encode(), digest_size=16)
+            seen ^= int.from_bytes(one.digest(), "big")  # equal times leave their order open
+    total.update(seen.to_bytes(16, "big"))
+    total.update(repr(list(await store.ledger())).encode())
+    return Digest(hooks, deliveries, keys, total.hexdigest())
+
+
+async def _name(source: Store) -> str:
+    """What tells this source from another: its first hook, or its books."""
+    async for rows in source.hooks(after=0):
+        return f"{rows[0].seq}:{rows[0].delivery_id}"
+    return "no hooks"
+
+
+async def open_store(url: str) -> Store:
+    """The spool at a URL, for reading; nobody else may have it open.
+
+    Raises:
+        SpoolError: there is none, or it is in use.
+    """
+    _check(url)
+    if is_shared(url):
+        from app.spool.copying_postgres import PostgresStore  # noqa: PLC0415 - only for whom it is needed
+
+        return await PostgresStore.open(url, make=False)
+    from app.spool.copying_sqlite import SqliteStore  # noqa: PLC0415 - as above
+
+    return SqliteStore(path_of(url), make=False)
+
+
+async def open_target(url: str) -> Target:
+    """The spool at a URL, for writing; made if there is none.
+
+    Raises:
+        SpoolError: it is in use, or cannot be made.
+    """
+    _check(url)
+    if is_shared(url):
+        from app.spool.copying_postgres import PostgresStore  # noqa: PLC0415 - as above
+
+        return await PostgresStore.open(url, make=True)
+    from app.spool.copying_sqlite import SqliteStore  # noqa: PLC0415 - as above
+
+    return SqliteStore(path_of(url), make=True)
+
+
+def _check(url: str) -> None:
+    try:
+        check_url(url)
+    except ValueError as error:
+        raise SpoolError(f"a spool's URL {error}") from None

@@ -1,0 +1,308 @@
+"""The spool on PostgreSQL, for as many replicas as there are: the database is what they share, and its clock.
+
+Connections, each of which comes back by itself: ``ACCEPTING`` to accept, one to write what became of deliveries, one
+to claim, one for the rest, and one for hints where they work. The promise is ``interface``'s.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from functools import partial
+from random import Random, SystemRandom
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+import orjson
+
+from app.errors import SpoolError
+from app.model import Accepted, Burial, DeadLetter, Delivery, Hook, SpoolStats, Stream
+from app.spool import postgres_complete as complete
+from app.spool.leases import key
+from app.spool.postgres_accept import Accepting, Fill
+from app.spool.postgres_hints import Hints
+from app.spool.postgres_house import House
+from app.spool.postgres_link import Connection, Link
+from app.spool.postgres_schema import check_safety, check_version, lay_out, version_of
+from app.spool.postgres_shard import Shard
+from app.spool.postgres_url import Address, read_url
+from app.spool.postgres_worker import Line, Worker
+from app.spool.queries import Queries
+from app.spool.reading import stream_of
+
+ACCEPTING = 2
+"""Connections that accept: one stores while the other's batch is synced."""
+CLAIM_S = 10.0
+HOUSE_S = 60.0
+STATS_S = 10.0
+"""Readiness waits for it."""
+_QUERIES = Queries("postgres.sql")
+_T = TypeVar("_T")
+
+
+class PostgresSpool:
+    """See ``app.spool.interface.Spool``. Made by ``await PostgresSpool.open(...)``."""
+
+    def __init__(
+        self,
+        address: Address,
+        link: Callable[[], Link],
+        claiming: Link,
+        fill: Fill,
+        *,
+        queue_hooks_max: int,
+        in_flight_max: int,
+    ) -> None:
+        self._in_flight_max = in_flight_max
+        self._after = ""
+        self._leases: dict[int, str] = {}
+        self._claiming = claiming
+        self._housekeeping = link()
+        self._hints = Hints(link(), enabled=not address.pooler)
+        shard = Shard(_QUERIES)
+        self._house = House(_QUERIES, shard, fill)
+        self._accepting = Accepting(_QUERIES, [link() for _ in range(ACCEPTING)], fill, queue_hooks_max=queue_hooks_max)
+        self._changes: Line[complete.Change] = Line()
+        self._completing = Worker(
+            self._changes,
+            link(),
+            shard,
+            choose=complete.choose,
+            store=complete.Completions(_QUERIES, fill),
+            on_down=self._changes.fail_all,
+        )
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        hooks_max: int,
+        bytes_max: int,
+        queue_hooks_max: int,
+        in_flight_max: int,
+        unsynced_ok: bool = False,
+        rng: Random | None = None,
+    ) -> Self:
+        """Open the spool in the database at ``url``, and make it if the database is empty.
+
+        ``hooks_max`` and ``bytes_max`` (of payload) bound what all replicas store together, within a batch per
+        accepting connection; ``queue_hooks_max`` what waits for the database here; ``in_flight_max`` what is under
+        lease of one stream, over all replicas, within one claim of each.
+
+        Raises:
+            SpoolError: it cannot be reached, does not sync what it commits and ``unsynced_ok`` is not set, or its
+                schema is not this relay's.
+        """
+        try:
+            address = read_url(url)
+        except ValueError as error:
+            raise SpoolError(f"the spool's URL {error}") from None
+        rng = rng or SystemRandom()
+
+        async def greet(connection: Connection) -> None:
+            await check_safety(_QUERIES, connection, shown=address.shown, unsynced_ok=unsynced_ok)
+
+        async def check(connection: Connection) -> None:
+            check_version(await version_of(_QUERIES, connection), shown=address.shown)
+
+        first = Link(address, rng, greet=greet)
+        fill = Fill(hooks_max=hooks_max, bytes_max=bytes_max)
+        try:
+            await lay_out(_QUERIES, first, shown=address.shown)
+            await first.run(check, timeout_s=CLAIM_S)
+            fill.see(*await first.run(_fill, timeout_s=CLAIM_S))
+        except BaseException:
+            await first.close()
+            raise
+
+        async def greet_again(connection: Connection) -> None:
+            await greet(connection)
+            await check(connection)
+
+        return cls(
+            address,
+            partial(Link, address, rng, greet=greet_again),
+            first,
+            fill,
+            queue_hooks_max=queue_hooks_max,
+            in_flight_max=in_flight_max,
+        )
+
+    async def __aenter__(self) -> Self:
+        """The open spool itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    def on_due(self, wake: Callable[[], None]) -> None:
+        """See the interface. A process that never calls this tells the others by NOTIFY."""
+        self._hints.on_due(wake)
+
+    async def accept(self, hook: Hook, destinations: Sequence[str]) -> Accepted:
+        """See the interface."""
+        accepted = await self._accepting.put(hook, destinations)
+        if accepted.fresh:
+            self._hints.tell()
+        return accepted
+
+    async def claim(
+        self, *, limit: int, per_stream: int, bytes_max: int, lease_s: float, busy: Collection[Stream] = ()
+    ) -> list[Delivery]:
+        """See the interface."""
+        lease = uuid4().hex
+
+        async def job(connection: Connection) -> Sequence[Any]:
+            return await connection.fetch(
+                _QUERIES["claim"],
+                self._after,
+                [key(*stream) for stream in busy],
+                per_stream,
+                self._in_flight_max,
+                limit,
+                bytes_max,
+                lease,
+                float(lease_s),
+            )
+
+        rows = await self._claiming.run(job, timeout_s=CLAIM_S)
+        if rows:
+            self._after = rows[-1][1]
+        self._leases.update((row[0], lease) for row in rows)
+        return [_delivery(row, lease) for row in rows]
+
+    async def renew(self, deliveries: Sequence[Delivery], *, lease_s: float) -> set[int]:
+        """See the interface."""
+
+        async def job(connection: Connection) -> Sequence[Any]:
+            seqs, leases = [each.seq for each in deliveries], [each.lease for each in deliveries]
+            return await connection.fetch(_QUERIES["renew"], seqs, leases, float(lease_s))
+
+        return {seq for (seq,) in await self._claiming.run(job, timeout_s=CLAIM_S)}
+
+    async def settle(self, deliveries: Sequence[Delivery], *, filtered: bool = False) -> int:
+        """See the interface."""
+        return await self._complete(complete.settled(deliveries, filtered=filtered))
+
+    async def release(
+        self,
+        deliveries: Sequence[Delivery],
+        *,
+        retry_in_s: float,
+        attempted: bool,
+        ambiguous: bool = False,
+        fault: str = "",
+    ) -> int:
+        """See the interface."""
+        count = await self._complete(
+            complete.released(deliveries, retry_in_s=retry_in_s, attempted=attempted, ambiguous=ambiguous, fault=fault)
+        )
+        if retry_in_s <= 0:
+            self._hints.tell()
+        return count
+
+    async def bury(self, burials: Sequence[Burial]) -> int:
+        """See the interface."""
+        return await self._complete(complete.buried(burials))
+
+    async def adopt(self, installation: str, tenant: str, destinations: Sequence[str]) -> int:
+        """See the interface."""
+        adopted = 0
+        while count := await self._keep(
+            partial(self._house.adopt, installation=installation, tenant=tenant, destinations=destinations)
+        ):
+            adopted += count
+            self._hints.tell()
+        return adopted
+
+    async def parked(self) -> Sequence[str]:
+        """See the interface."""
+        return await self._keep(self._house.parked)
+
+    async def expire(self, *, waiting_age_s: float, dedup_window_s: float, limit: int) -> int:
+        """See the interface."""
+        return await self._keep(
+            partial(self._house.expire, waiting_age_s=waiting_age_s, dedup_window_s=dedup_window_s, limit=limit)
+        )
+
+    async def dead_letters(self, *, tenant: str | None = None, limit: int = 100) -> Sequence[DeadLetter]:
+        """See the interface."""
+        return await self._keep(partial(self._house.dead_letters, tenant=tenant, limit=limit))
+
+    async def redeliver(self, delivery_ids: Sequence[str]) -> int:
+        """See the interface."""
+        count = await self._keep(partial(self._house.redeliver, delivery_ids=delivery_ids))
+        if count:
+            self._hints.tell()
+        return count
+
+    async def discard(self, delivery_ids: Sequence[str]) -> int:
+        """See the interface."""
+        return await self._keep(partial(self._house.discard, delivery_ids=delivery_ids))
+
+    async def stats(self) -> SpoolStats:
+        """See the interface."""
+        try:
+            async with asyncio.timeout(STATS_S):
+                return await self._housekeeping.run(self._house.stats, timeout_s=HOUSE_S, snapshot=True)
+        except TimeoutError:
+            raise SpoolError(f"spool_unavailable: no answer within {STATS_S:g} s") from None
+
+    async def close(self) -> None:
+        """See the interface. What is still claimed is given back."""
+        await self._accepting.close()
+        self._changes.close()
+        await self._hints.close()
+        if self._leases and self._claiming.up:
+            with suppress(SpoolError):  # then the leases run out
+                await self._claiming.run(self._give_up, timeout_s=CLAIM_S)
+        await self._completing.close()
+        await asyncio.gather(self._claiming.close(), self._housekeeping.close())
+
+    async def _give_up(self, connection: Connection) -> None:
+        await connection.execute(_QUERIES["give_up"], list(self._leases), list(self._leases.values()))
+
+    async def _complete(self, change: complete.Change) -> int:
+        if self._changes.closed:
+            raise SpoolError("the spool is closed")
+        if not change.rows:
+            return 0
+        if self._completing.suspect:
+            raise SpoolError("spool_unavailable: the database does not answer")
+        self._changes.put(change)
+        count = await change.future
+        for each in change.deliveries:
+            if self._leases.get(each.seq) == each.lease:
+                del self._leases[each.seq]
+        return count
+
+    async def _keep(self, job: Callable[[Connection], Awaitable[_T]]) -> _T:
+        return await self._housekeeping.run(job, timeout_s=HOUSE_S)
+
+
+async def _fill(connection: Connection) -> tuple[int, int]:
+    ((hooks, size),) = await connection.fetch(_QUERIES["fill"])
+    return hooks, size
+
+
+def _delivery(row: Any, lease: str) -> Delivery:  # noqa: ANN401 - the driver's
+    seq, stream, attempts, ambiguous, delivery_id, tenant, installation, received_at, about, payload = row
+    sender, resource, sent_at, request_id, idempotency_key, verified_with = orjson.loads(about)
+    hook = Hook(
+        delivery_id=delivery_id,
+        tenant=tenant,
+        installation=installation,
+        sender=sender,
+        resource=resource,
+        sent_at=sent_at,
+        request_id=request_id,
+        idempotency_key=idempotency_key,
+        verified_with=verified_with,
+        received_at=received_at,
+        payload=payload,
+    )
+    return Delivery(seq=seq, lease=lease, stream=stream_of(stream), hook=hook, attempts=attempts, ambiguous=ambiguous)

@@ -1,0 +1,167 @@
+"""Settling, releasing and burying on PostgreSQL: whatever waits goes into one transaction, fenced by its leases."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Literal
+
+from app.errors import SpoolError
+from app.model import Burial, Delivery
+from app.spool.postgres_accept import Fill
+from app.spool.postgres_link import Connection
+from app.spool.postgres_text import storable
+from app.spool.postgres_worker import Line
+from app.spool.queries import Queries
+
+GROUP_DELIVERIES_MAX = 2_000
+COLUMNS: Final = ("accepted", "delivered", "filtered", "discarded", "adopted")
+Column = Literal["accepted", "delivered", "filtered", "discarded", "adopted"]
+Entry = tuple[str, Column, int]
+"""A stream's key, a column of its books, and how many more."""
+
+
+class Change:
+    """What became of claimed deliveries, and whoever waits for it to be written. Answers how many were still ours."""
+
+    def __init__(self, name: str, deliveries: Sequence[Delivery], rows: Sequence[tuple[object, ...]]) -> None:
+        self.name = name
+        """``settle``, ``filter``, ``release`` or ``bury``."""
+        self.deliveries = deliveries
+        self.rows = rows
+        self.tries = 0
+        self.future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    @property
+    def done(self) -> bool:
+        """Nobody waits for it any more."""
+        return self.future.done()
+
+    def answer(self, result: object) -> None:
+        """Tell whoever waits."""
+        if self.future.done():
+            return
+        if isinstance(result, Exception):
+            self.future.set_exception(result)
+        else:
+            self.future.set_result(result)  # type: ignore[arg-type]  # the store answers with nothing else
+
+    def fail(self, error: SpoolError) -> None:
+        """It is not written."""
+        self.answer(error)
+
+
+def settled(deliveries: Sequence[Delivery], *, filtered: bool) -> Change:
+    """They are done."""
+    return Change("filter" if filtered else "settle", deliveries, [(each.seq, each.lease) for each in deliveries])
+
+
+def released(
+    deliveries: Sequence[Delivery], *, retry_in_s: float, attempted: bool, ambiguous: bool, fault: str
+) -> Change:
+    """They are given back."""
+    rest = (float(retry_in_s), int(attempted), int(ambiguous), storable(fault))
+    return Change("release", deliveries, [(each.seq, each.lease, *rest) for each in deliveries])
+
+
+def buried(burials: Sequence[Burial]) -> Change:
+    """They are dead letters."""
+    rows = [
+        (each.delivery.seq, each.delivery.lease, each.cause.value, storable(each.detail), int(each.attempted))
+        for each in burials
+    ]
+    return Change("bury", [each.delivery for each in burials], rows)
+
+
+def choose(line: Line[Change]) -> list[Change]:
+    """The next group."""
+    group: list[Change] = []
+    count = 0
+    while line.jobs and (not group or count + len(line.jobs[0].rows) <= GROUP_DELIVERIES_MAX):
+        each = line.jobs.popleft()
+        count += len(each.rows)
+        group.append(each)
+    return group
+
+
+class Completions:
+    """Writes a group of changes."""
+
+    def __init__(self, queries: Queries, fill: Fill) -> None:
+        self._queries = queries
+        self._fill = fill
+
+    async def __call__(self, connection: Connection, shard: int, group: Sequence[Change]) -> Sequence[int]:
+        """One transaction; how many of each were still ours."""
+        async with connection.transaction():
+            done: set[int] = set()
+            entries: list[Entry] = []
+            for name in ("release", "bury"):
+                done |= await self._update(connection, name, group)
+            gone = await self._settle(connection, group, done, entries)
+            await book(self._queries, connection, shard, entries)
+            if gone != (0, 0):
+                await connection.execute(self._queries["add_fill"], shard, -gone[0], -gone[1])
+        self._fill.add(-gone[0], -gone[1])
+        return [_count(change, done) for change in group]
+
+    async def _update(self, connection: Connection, name: str, group: Sequence[Change]) -> set[int]:
+        rows = [row for change in group if change.name == name for row in change.rows]
+        if not rows:
+            return set()
+        return {seq for (seq,) in await connection.fetch(self._queries[name], *columns(rows))}
+
+    async def _settle(
+        self, connection: Connection, group: Sequence[Change], done: set[int], entries: list[Entry]
+    ) -> tuple[int, int]:
+        rows = [row for change in group if change.name in {"settle", "filter"} for row in change.rows]
+        if not rows:
+            return 0, 0
+        filtered = {each.seq for change in group if change.name == "filter" for each in change.deliveries}
+        gone = await connection.fetch(self._queries["settle"], *columns(rows))
+        counts: Counter[tuple[str, Column]] = Counter()
+        for seq, stream, *_ in gone:
+            done.add(seq)
+            counts[stream, "filtered" if seq in filtered else "delivered"] += 1
+        entries += [(stream, column, count) for (stream, column), count in counts.items()]
+        hooks, size = (gone[0][3], gone[0][4]) if gone else (0, 0)
+        more = await remove_emptied(
+            self._queries, connection, [(seq, siblings) for seq, _, siblings, *_ in gone], above=1
+        )
+        return hooks + more[0], size + more[1]
+
+
+def columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    """Rows as the arrays of a statement."""
+    return [list(each) for each in zip(*rows, strict=True)]
+
+
+def _count(change: Change, done: set[int]) -> int:
+    """How many of its deliveries were changed; nobody counts them again."""
+    ours = {each.seq for each in change.deliveries} & done
+    done -= ours
+    return len(ours)
+
+
+async def remove_emptied(
+    queries: Queries, connection: Connection, gone: Iterable[tuple[int, int]], *, above: int = 0
+) -> tuple[int, int]:
+    """Remove the hooks of deliveries that are gone (seq, siblings), if nothing is left of them: count and bytes.
+
+    Looked at are hooks that had more than ``above`` deliveries.
+    """
+    hooks = sorted({seq // 64 for seq, siblings in gone if siblings > above})
+    if not hooks:
+        return 0, 0
+    await connection.fetch(queries["lock_hooks"], hooks)
+    sizes = [size for (size,) in await connection.fetch(queries["delete_emptied"], hooks)]
+    return len(sizes), sum(sizes)
+
+
+async def book(queries: Queries, connection: Connection, shard: int, entries: Iterable[Entry]) -> None:
+    """Add to the books of these streams, in one statement."""
+    by_stream: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(COLUMNS, 0))
+    for stream, column, count in entries:
+        by_stream[stream][column] += count
+    if by_stream:
+        rows: list[tuple[Any, ...]] = [(stream, *counts.values()) for stream, counts in sorted(by_stream.items())]
+        await connection.execute(queries["book"], shard, *columns(rows))

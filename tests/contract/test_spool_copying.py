@@ -1,0 +1,158 @@
+"""Moving from one engine to the other while deliveries wait."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import SpoolError
+from app.model import Burial, Cause
+from app.spool.copying import ROWS, copy
+from app.spool.interface import Spool
+from app.spool.opening import OpenSpool, open_spool
+from tests.contract.engines import PostgresPlace, hook
+from tests.contract.test_spool_contract import claim
+
+LIMITS: dict[str, Any] = {"hooks_max": 10_000, "bytes_max": 10**9, "queue_hooks_max": 10_000}
+
+
+async def opened(url: str) -> OpenSpool:
+    """The spool at a URL."""
+    return await open_spool(url, **LIMITS)
+
+
+async def filled(url: str, *, hooks: int = 0) -> None:
+    """A spool with something of everything, and so many hooks more."""
+    async with await opened(url) as spool:
+        for number in range(6):
+            await spool.accept(hook(number, payload=bytes(range(256)) * number), ["main", "audit"])
+        deliveries = await claim(spool)
+        await spool.settle(deliveries[:1])
+        await spool.settle(deliveries[1:2], filtered=True)
+        await spool.release(deliveries[2:4], retry_in_s=0, attempted=True, ambiguous=True, fault="503 \0 é")
+        await spool.release(deliveries[4:5], retry_in_s=3600, attempted=True)
+        await spool.bury([Burial(each, Cause.REJECTED, "code 6") for each in deliveries[5:8]])
+        await spool.discard([deliveries[5].hook.delivery_id])
+        for number in (90, 91):
+            await spool.accept(hook(number, tenant="", installation="u-1"), [""])
+        for number in range(hooks):
+            await spool.accept(hook(1000 + number), ["main"])
+
+
+async def look(url: str) -> dict[str, Any]:
+    """Everything that one can see of a spool from outside, and what it does next."""
+    async with await opened(url) as spool:
+        stats = await spool.stats()
+        letters = [(each.delivery_id, each.stream, each.cause, each.attempts) for each in await spool.dead_letters()]
+        repeat = await spool.accept(hook(0, dedup_keys=((3).to_bytes(16, "big"),)), ["main"])
+        seen: dict[str, Any] = {
+            "books": sorted(map(repr, stats.streams)),
+            "fill": (stats.hooks, stats.waiting_bytes, stats.oldest_waiting_at),
+            "letters": sorted(letters),
+            "repeat": repeat,
+            "parked": sorted(await spool.parked()),
+        }
+        seen["claimed"] = await due(spool)
+        fresh = await spool.accept(hook(5000), ["main"])
+        assert fresh.fresh
+        ((newest,),) = [[each.seq for each in await claim(spool) if each.hook.delivery_id == fresh.delivery_id]]
+        assert newest > max(each[0] for each in seen["claimed"])
+        return seen
+
+
+async def due(spool: Spool) -> list[Any]:
+    """What is due, field for field; still so afterwards."""
+    claimed = await claim(spool)
+    await spool.release(claimed, retry_in_s=0, attempted=False)
+    return sorted((each.seq, each.stream, each.attempts, each.ambiguous, each.hook) for each in claimed)
+
+
+def url_of(path: Path) -> str:
+    """A SQLite spool."""
+    return f"sqlite:///{path}"
+
+
+async def test_a_copy_is_the_same_spool_in_the_other_engine_and_back(tmp_path: Path, place: PostgresPlace) -> None:
+    """Waiting, retried, dead and parked ones, dedup keys, books and limits; and it goes on with fresh hooks."""
+    first, last = url_of(tmp_path / "first.db"), url_of(tmp_path / "last.db")
+    await filled(first, hooks=30)
+    there = await copy(first, place.url)
+    back = await copy(place.url, last)
+    assert there == back
+    assert (there.hooks, there.dedup_keys) == (38, 38)
+    wanted = await look(first)
+    assert len(wanted["letters"]) == 2
+    assert await look(last) == wanted
+    found = await look(place.url)
+    assert found == wanted
+
+
+async def test_a_copy_that_was_cut_off_is_no_spool_and_goes_on(tmp_path: Path, place: PostgresPlace) -> None:
+    """Both ways: refused by a relay, taken up again where it ended, refused for another source."""
+    first, last = url_of(tmp_path / "first.db"), url_of(tmp_path / "last.db")
+    await filled(first, hooks=ROWS * 2)
+    for source, target in ((first, place.url), (place.url, last)):
+        said: list[str] = []
+
+        def cut(words: str, said: list[str] = said) -> None:
+            said.append(words)
+            if len(said) == 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            await copy(source, target, say=cut)
+        with pytest.raises(SpoolError, match="run relay spool copy again"):
+            await opened(target)
+        with pytest.raises(SpoolError, match="run relay spool copy again"):
+            await copy(target, url_of(tmp_path / "third.db"))
+        other = url_of(tmp_path / f"other-{len(target)}.db")
+        async with await opened(other) as spool:
+            await spool.accept(hook(7), ["main"])
+        with pytest.raises(SpoolError, match="another spool"):
+            await copy(other, target)
+        said.clear()
+        await copy(source, target, say=said.append)
+        assert said[0].startswith("going on after hook ")
+    assert await look(last) == await look(first)
+
+
+async def test_a_spool_in_use_or_not_empty_is_not_copied_into(tmp_path: Path, place: PostgresPlace) -> None:
+    """Nothing is mixed, and nothing changes under the copy's feet unseen."""
+    first = url_of(tmp_path / "first.db")
+    await filled(first)
+    async with await opened(first):
+        with pytest.raises(SpoolError, match="one owner"):
+            await copy(first, place.url)
+    async with await opened(place.url) as spool:
+        await spool.accept(hook(1), ["main"])
+        with pytest.raises(SpoolError, match="at work"):
+            await copy(first, place.url)
+    with pytest.raises(SpoolError, match="not empty"):
+        await copy(first, place.url)
+    with pytest.raises(SpoolError, match="not empty"):
+        await copy(place.url, first)
+    with pytest.raises(SpoolError, match="there is no spool"):
+        await copy(url_of(tmp_path / "nowhere.db"), place.url)
+    with pytest.raises(SpoolError, match="the same"):
+        await copy(first, first)
+    with pytest.raises(SpoolError, match="a spool's URL must be") as refused:
+        await copy("mysql://u:hunter2@h/x", first)
+    assert "hunter2" not in str(refused.value)
+
+
+async def test_a_copy_that_differs_is_told(tmp_path: Path, place: PostgresPlace) -> None:
+    """Somebody turned one byte of a payload while it was being copied."""
+    path = tmp_path / "first.db"
+    await filled(url_of(path))
+
+    def turn(words: str) -> None:
+        if words == "comparing":
+            with sqlite3.connect(path) as connection:
+                connection.execute("UPDATE hooks SET payload = zeroblob(bytes) WHERE bytes > 0")
+            connection.close()
+
+    with pytest.raises(SpoolError, match="the copy differs"):
+        await copy(url_of(path), place.url, say=turn)
+    with pytest.raises(SpoolError, match="has not ended"):
+        await opened(place.url)

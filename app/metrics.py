@@ -70,6 +70,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._declare_posts()
         self._declare_delivery()
         self._hooks_limit = Gauge("relay_spool_hooks_limit", "Hooks the spool may hold.", registry=self.registry)
         self._bytes_limit = Gauge(
@@ -92,7 +93,7 @@ class Metrics:
             version
         ).set(1)
 
-    def _declare_delivery(self) -> None:
+    def _declare_posts(self) -> None:
         self._attempts = Counter(
             "relay_attempts",
             "Posts to Splunk, by how they ended and by HEC's own code.",
@@ -111,6 +112,8 @@ class Metrics:
             buckets=(1e3, 1e4, 5e4, 1e5, 2.5e5, 5e5, 1e6),
             registry=self.registry,
         )
+
+    def _declare_delivery(self) -> None:
         self._delays = Histogram(
             "relay_delivery_delay_seconds",
             "From the receipt of a hook to Splunk's answer.",

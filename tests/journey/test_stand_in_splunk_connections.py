@@ -178,9 +178,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = ["openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "1"]
     names = ["-subj", "/CN=SplunkServerDefaultCert", "-addext", "subjectAltName=IP:127.0.0.1"]
     try:
-        subprocess.run(
-            [*command, *names, "-keyout", key, "-out", chain], check=True, capture_output=True
-        )
+        subprocess.run([*command, *names, "-keyout", key, "-out", chain], check=True, capture_output=True)
     except FileNotFoundError:
         pytest.skip("needs the openssl program")
     both.write_bytes(key.read_bytes() + chain.read_bytes())

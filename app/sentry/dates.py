@@ -41,6 +41,8 @@ def epoch_text(when: int) -> str:
 
 def iso_text(value: object) -> str | None:
     """The one spelling in which dates leave: UTC, ``Z``, a fraction only where there is one."""
+    if isinstance(value, float) and 0 <= value < _SECONDS_MAX:  # as breadcrumbs have it, of which there are many
+        return (_NAIVE_EPOCH + timedelta(0, value)).isoformat() + "Z"
     when = instant(value)
     return None if when is None else (_NAIVE_EPOCH + timedelta(0, 0, when)).isoformat() + "Z"
 

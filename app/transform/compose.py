@@ -15,7 +15,7 @@ from app.transform import routing
 from app.transform.keeping import kept_payload
 from app.transform.moment import time_of
 from app.transform.privacy import cleared, person_of
-from app.transform.schema import DETAIL_NAMES, HEAD_NAMES, SCHEMA
+from app.transform.schema import DETAIL_NAMES, DETAIL_OF, HEAD_NAMES, HEAD_OF, SCHEMA
 from app.transform.values import Inexact, Obj, first, obj, text
 from app.transform.view import View, actor_of
 from app.transform.view_alert import metric_alert
@@ -156,7 +156,7 @@ def _head(hook: Hook, destination: Destination, kind: Kind, view: View, reading:
     get = said.get
     return {
         name: value
-        for name in HEAD_NAMES
+        for name in HEAD_OF.get(kind.resource, HEAD_NAMES)
         if (value := get(name)) or (value is not None and (value is False or value == 0))
     }
 
@@ -166,7 +166,7 @@ def _detail(kind: Kind, view: View, destination: Destination) -> dict[str, objec
     if destination.detail == "none" or not kind.known:
         return {}
     get = view.detail.get
-    return {name: value for name in DETAIL_NAMES if (value := get(name))}
+    return {name: value for name in DETAIL_OF.get(kind.resource, DETAIL_NAMES) if (value := get(name))}
 
 
 def _host(destination: Destination, kind: Kind, head: Mapping[str, object]) -> str:

@@ -1,7 +1,7 @@
 """The parts of an error event that follow its head, each in brief."""
 
 from app.sentry.dates import iso_text
-from app.transform.values import Obj, first, number, obj, objects, present, put, text
+from app.transform.values import Obj, first, items, number, obj, objects, present, put, text
 
 BREADCRUMBS_MAX = 10
 CONTEXTS_MAX = 20
@@ -23,9 +23,12 @@ def request_of(value: object) -> dict[str, object]:
     put(brief, "method", request.get("method"), 20)
     put(brief, "url", request.get("url"), 500)
     put(brief, "query", _query(request), 500)
-    for key, said in _pairs(request.get("headers")):
-        if isinstance(key, str) and (name := _HEADERS.get(key) or _HEADERS.get(key.lower())):
-            put(brief, name, said, 300)
+    headers = request.get("headers")
+    for pair in headers.items() if isinstance(headers, dict) else items(headers):
+        if isinstance(pair, list | tuple) and len(pair) > 1 and isinstance(key := pair[0], str):
+            name = _HEADERS.get(key) or _HEADERS.get(key.lower())
+            if name:
+                put(brief, name, pair[1], 300)
     return brief
 
 

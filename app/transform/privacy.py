@@ -12,9 +12,6 @@ from app.transform.schema import IDENTITY
 from app.transform.suspicion import suspicious
 from app.transform.values import Obj, put
 
-_TOLD = ("email", "username", "name", "id")
-"""The keys of a user under which an e-mail address may stand."""
-
 
 def person_of(user: Obj, privacy: Privacy) -> dict[str, object]:
     """The head's fields about the user a hook is about, as the tenant will have them."""
@@ -59,17 +56,12 @@ def cleared(
 
 
 def _repeats(encoded: bytes, person: Obj) -> bool:
-    """Whether the event may name an address of the person it is about. A quick look before a closer one."""
-    address = person.get("ip_address")
-    if isinstance(address, str) and address.encode() in encoded:
-        return True
-    if b"@" not in encoded and b"%40" not in encoded:
-        return False
-    names = {
-        said.partition("@")[0].lower() for key in _TOLD if isinstance(said := person.get(key), str) and "@" in said
-    }
-    lowered = encoded.lower() if names else b""
-    return any(each.encode() in lowered for each in names)
+    """Whether the event may hold the IP address of its user, whatever the name it stands under."""
+    for key in ("ip_address", "id"):
+        said = person.get(key)
+        if isinstance(said, str) and (key == "ip_address" or said.count(".") == 3 or ":" in said):  # noqa: PLR2004 - of IPv4
+            return said.encode() in encoded
+    return False
 
 
 def _redacted(section: Mapping[str, object], redaction: Redaction) -> dict[str, object]:

@@ -65,7 +65,7 @@ HEAD: tuple[Field, ...] = (
         "organization",
         "string",
         "Slug of the organization",
-        "events, issues, metric_alert, preprod_artifact, installation, glitchtip",
+        "signed, legacy, service_hook, glitchtip",
     ),
     Field("organization_id", "string", "Id of the organization", "metric_alert, installation"),
     Field("url", "string", "Link for people", "events, issues, metric_alert, seer, glitchtip, bugsink"),
@@ -160,6 +160,11 @@ DETAIL: tuple[Field, ...] = (
 """Sections after the head, in the order in which they stand. Trimming starts from the back."""
 
 DETAIL_NAMES = tuple(field.name for field in DETAIL)
+
+HEAD_OF = {each: tuple(field.name for field in HEAD if each in field.resources) for each in GROUPS["all"]}
+"""The names in the head of each resource's events, in their order."""
+DETAIL_OF = {each: tuple(field.name for field in DETAIL if each in field.resources) for each in GROUPS["all"]}
+"""The sections of each resource's detail, in their order."""
 
 FLAGS = (
     "resource_header_missing",

@@ -41,15 +41,13 @@ def place(frame: object) -> str | None:
     if not isinstance(frame, dict):
         return None
     file, function, line = frame.get("filename"), frame.get("function"), frame.get("lineno")
-    # Nearly every frame is like this; there are many, and the long way takes three times as long.
+    # The way of nearly every frame; there are many. What is at least "!" is neither empty nor blank.
     if (
-        isinstance(file, str)
-        and isinstance(function, str)
+        file.__class__ is str
+        and function.__class__ is str
         and line.__class__ is int
-        and file >= "!"  # not empty and not blank
-        and function >= "!"
-        and len(file) <= _NAME_CHARS_MAX
-        and len(function) <= _NAME_CHARS_MAX
+        and file >= "!" <= function
+        and len(file) + len(function) <= _NAME_CHARS_MAX
         and not file.endswith(_QUALIFIED)
     ):
         return f"{file}:{line} in {function}"

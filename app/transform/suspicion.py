@@ -20,9 +20,15 @@ _LOOKS = (
 )
 """A grant, a credential by its scheme, user-info of a URL, JSON in JSON whose names are escaped."""
 
+_EMAIL = r"(?:@|%40)[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}"
+"""The end of an e-mail address; of a release (``shop@2.4.1``) it is none."""
+
 
 def suspicious(encoded: bytes, *, personal: bool) -> bool:
-    """Whether some event's JSON may hold a credential or, if ``personal``, an e-mail or IP address by its name."""
+    """Whether some event's JSON may hold a credential or, if ``personal``, somebody's address.
+
+    E-mail addresses are seen by their name and by their look, IP addresses by their name only.
+    """
     return _pattern(personal=personal).search(encoded) is not None
 
 
@@ -31,4 +37,5 @@ def _pattern(*, personal: bool) -> "re2._Regexp":
     names = [SECRET_ENDINGS, SECRET_NAMES]
     if personal:
         names += [EMAIL_ENDINGS, IP_ENDINGS, f"(?:^|[^a-z0-9])(?:{IP_NAMES})"]
-    return re2.compile("(?i)" + "|".join((f"(?:{'|'.join(names)}){GAP}[=:]", *_LOOKS)))
+    looks = (*_LOOKS, _EMAIL) if personal else _LOOKS
+    return re2.compile("(?i)" + "|".join((f"(?:{'|'.join(names)}){GAP}[=:]", *looks)))

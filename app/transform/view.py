@@ -14,6 +14,7 @@ URL_CHARS_MAX = 600
 _USER_TAGS = ("user", "sentry:user")
 _ADDRESSES = ("ip:", "email:")
 """Sentry's ``user`` tag may be nothing but an address; ids and names of users are no addresses."""
+_PLAIN_LEVELS = frozenset({"fatal", "error", "warning", "info", "debug", "sample"})
 _LEVELS = {"10": "debug", "20": "info", "30": "warning", "40": "error", "50": "fatal", "critical": "fatal"}
 """Levels as old SDKs spell them."""
 
@@ -45,6 +46,8 @@ def link(*candidates: object) -> str | None:
 
 def level_of(*candidates: object) -> str | None:
     """The first level among the candidates, in today's spelling."""
+    if isinstance(candidates[0], str) and candidates[0] in _PLAIN_LEVELS:
+        return candidates[0]
     found = first(*candidates, chars_max=20)
     if found is None:
         return None

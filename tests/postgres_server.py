@@ -6,6 +6,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +17,14 @@ VERSION_FOLDER = "pginstall18"
 USER = "nobody"
 """PostgreSQL refuses to run as root; then it runs as this user."""
 START_S = 30
+WATCH = """
+import os, shutil, signal, sys, time
+sys.stdin.read()
+os.kill(int(sys.argv[1]), signal.SIGQUIT)
+time.sleep(1)
+shutil.rmtree(sys.argv[2], ignore_errors=True)
+"""
+"""A test process that is killed cannot stop its server: this one sees the end of its pipe and does."""
 CONF = """
 listen_addresses = ''
 unix_socket_permissions = 0777
@@ -36,6 +45,7 @@ class PostgresServer:
         self._as_root = os.geteuid() == 0
         self._binaries = self._find_binaries()
         self._process: subprocess.Popen[bytes] | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -73,6 +83,8 @@ class PostgresServer:
             self._process = subprocess.Popen(
                 [self._binaries / "postgres", "-D", self._data], stdout=log, stderr=log, **self._who()
             )
+        command = [sys.executable, "-c", WATCH, str(self.pid), str(self._folder)]
+        self._watcher = subprocess.Popen(command, stdin=subprocess.PIPE)
         self._wait()
 
     def stop(self) -> None:
@@ -96,6 +108,10 @@ class PostgresServer:
             time.sleep(0.02)
 
     def _end(self, number: signal.Signals) -> None:
+        if self._watcher is not None:
+            self._watcher.kill()
+            self._watcher.communicate()
+            self._watcher = None
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
             self._process.wait(30)

@@ -77,6 +77,30 @@ async def test_the_same_hook_at_two_replicas_at_once_is_stored_once(place: Postg
         assert (await books(one)).accepted == 30
 
 
+async def test_two_replicas_with_the_same_hooks_in_opposite_order_do_not_lock_each_other_out(
+    place: PostgresPlace,
+) -> None:
+    """Each has its answer in time, and of each pair one is new: keys are stored in their own order."""
+    async with await place.open() as one, await place.open() as other:
+        for start in range(0, 1000, 100):
+            numbers = range(start, start + 64)
+            answers = await asyncio.gather(
+                *(one.accept(hook(n), ["main"]) for n in numbers),
+                *(other.accept(hook(n), ["main"]) for n in reversed(numbers)),
+            )
+            assert sum(each.fresh for each in answers) == 64
+
+
+async def test_a_replica_goes_on_in_the_round_where_it_was(place: PostgresPlace) -> None:
+    """Every stream is served once before any is served again."""
+    async with await place.open() as spool:
+        for number in range(24):
+            await spool.accept(hook(number, tenant=f"t{number % 6}"), ["main"])
+        for _ in range(3):
+            claimed = [each for _ in range(3) for each in await claim(spool, limit=2, per_stream=1)]
+            assert {each.stream.tenant for each in claimed} == {f"t{n}" for n in range(6)}
+
+
 async def test_the_last_two_deliveries_of_a_hook_settled_at_once_leave_nothing(place: PostgresPlace) -> None:
     """Each of two replicas settles one destination; neither leaves the payload to the other."""
     async with await place.open() as one, await place.open() as other:

@@ -13,8 +13,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
 
-import orjson
-
 from app.errors import SpoolError
 from app.model import Accepted, Burial, DeadLetter, Delivery, Hook, SpoolStats, Stream
 from app.spool import postgres_complete as complete
@@ -28,7 +26,7 @@ from app.spool.postgres_shard import Shard
 from app.spool.postgres_url import Address, read_url
 from app.spool.postgres_worker import Line, Worker
 from app.spool.queries import Queries
-from app.spool.reading import stream_of
+from app.spool.rows import delivery_of
 
 ACCEPTING = 2
 """Connections that accept: one stores while the other's batch is synced."""
@@ -173,7 +171,7 @@ class PostgresSpool:
         if rows:
             self._after = rows[-1][1]
         self._leases.update((row[0], lease) for row in rows)
-        return [_delivery(row, lease) for row in rows]
+        return [delivery_of(row, lease) for row in rows]
 
     async def renew(self, deliveries: Sequence[Delivery], *, lease_s: float) -> set[int]:
         """See the interface."""
@@ -287,22 +285,3 @@ class PostgresSpool:
 async def _fill(connection: Connection) -> tuple[int, int]:
     ((hooks, size),) = await connection.fetch(_QUERIES["fill"])
     return hooks, size
-
-
-def _delivery(row: Any, lease: str) -> Delivery:  # noqa: ANN401 - the driver's
-    seq, stream, attempts, ambiguous, delivery_id, tenant, installation, received_at, about, payload = row
-    sender, resource, sent_at, request_id, idempotency_key, verified_with = orjson.loads(about)
-    hook = Hook(
-        delivery_id=delivery_id,
-        tenant=tenant,
-        installation=installation,
-        sender=sender,
-        resource=resource,
-        sent_at=sent_at,
-        request_id=request_id,
-        idempotency_key=idempotency_key,
-        verified_with=verified_with,
-        received_at=received_at,
-        payload=payload,
-    )
-    return Delivery(seq=seq, lease=lease, stream=stream_of(stream), hook=hook, attempts=attempts, ambiguous=ambiguous)

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from app.model import Cause, DeadLetter, SpoolStats, StreamCount
+from app.model import Cause, DeadLetter, SpoolStats
 from app.spool.leases import key
 from app.spool.postgres_accept import Fill
 from app.spool.postgres_complete import book, remove_emptied
 from app.spool.postgres_link import Connection
 from app.spool.postgres_shard import Shard
 from app.spool.queries import Queries
-from app.spool.reading import stream_of
+from app.spool.rows import stats_of, stream_of
 
 
 class House:
@@ -107,23 +107,6 @@ class House:
         """The books and the rows; to be run on one snapshot."""
         ledger = await connection.fetch(self._queries["ledger"])
         states = await connection.fetch(self._queries["count_states"])
-        ((hooks, size),) = await connection.fetch(self._queries["fill"])
+        (fill,) = await connection.fetch(self._queries["fill"])
         oldest = await connection.fetch(self._queries["oldest_waiting"])
-        counted = {stream: (waiting, dead) for stream, waiting, dead in states}
-        streams = []
-        for stream, accepted, delivered, filtered, discarded, adopted in ledger:
-            waiting, dead = counted.get(stream, (0, 0))
-            streams.append(
-                StreamCount(
-                    stream=stream_of(stream),
-                    accepted=accepted,
-                    delivered=delivered,
-                    filtered=filtered,
-                    discarded=discarded,
-                    adopted=adopted,
-                    waiting=waiting,
-                    dead=dead,
-                )
-            )
-        oldest_at = oldest[0][0] if oldest else None
-        return SpoolStats(streams=streams, waiting_bytes=size, hooks=hooks, oldest_waiting_at=oldest_at)
+        return stats_of(ledger, states, fill, oldest[0] if oldest else None)

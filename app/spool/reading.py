@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from app.model import Cause, DeadLetter, Delivery, Hook, SpoolStats, Stream, StreamCount
+from app.model import Cause, DeadLetter, Delivery, SpoolStats
 from app.spool.queries import Queries
+from app.spool.rows import delivery_of, stats_of, stream_of
 
 
 class Wanted(NamedTuple):
@@ -37,7 +38,7 @@ def pick(queries: Queries, connection: sqlite3.Connection, *, wanted: Wanted, le
     if not picked:
         return [], wanted.after
     rows = connection.execute(queries["load"], (orjson.dumps(picked).decode(),)).fetchall()
-    return [_delivery(row, lease) for row in rows], last
+    return [delivery_of(row, lease) for row in rows], last
 
 
 def _candidates(
@@ -56,38 +57,6 @@ def _candidates(
     ).fetchone()
     found: list[tuple[int, int, str]] = orjson.loads(text)
     return found
-
-
-def _delivery(row: tuple[Any, ...], lease: str) -> Delivery:
-    seq, stream, attempts, ambiguous, delivery_id, tenant, installation, received_at, about, payload = row
-    sender, resource, sent_at, request_id, idempotency_key, verified_with = orjson.loads(about)
-    hook = Hook(
-        delivery_id=delivery_id,
-        tenant=tenant,
-        installation=installation,
-        sender=sender,
-        resource=resource,
-        sent_at=sent_at,
-        request_id=request_id,
-        idempotency_key=idempotency_key,
-        verified_with=verified_with,
-        received_at=received_at,
-        payload=payload,
-    )
-    return Delivery(
-        seq=seq,
-        lease=lease,
-        stream=stream_of(stream),
-        hook=hook,
-        attempts=attempts,
-        ambiguous=ambiguous,
-    )
-
-
-def stream_of(text: str) -> Stream:
-    """The stream behind its key."""
-    tenant, _, destination = text.partition("/")
-    return Stream(tenant, destination)
 
 
 def rows(queries: Queries, connection: sqlite3.Connection, *, name: str) -> list[tuple[Any, ...]]:
@@ -120,24 +89,8 @@ def stats(queries: Queries, connection: sqlite3.Connection) -> SpoolStats:
     try:
         ledger = connection.execute(queries["ledger"]).fetchall()
         states = connection.execute(queries["count_states"]).fetchall()
-        hooks, size = connection.execute(queries["fill"]).fetchone()
+        fill = connection.execute(queries["fill"]).fetchone()
         oldest = connection.execute(queries["oldest_waiting"]).fetchone()
     finally:
         connection.execute("COMMIT")
-    counted = {stream: (waiting, dead) for stream, waiting, dead in states}
-    streams = []
-    for stream, accepted, delivered, filtered, discarded, adopted in ledger:
-        waiting, dead = counted.get(stream, (0, 0))
-        streams.append(
-            StreamCount(
-                stream=stream_of(stream),
-                accepted=accepted,
-                delivered=delivered,
-                filtered=filtered,
-                discarded=discarded,
-                adopted=adopted,
-                waiting=waiting,
-                dead=dead,
-            )
-        )
-    return SpoolStats(streams=streams, waiting_bytes=size, hooks=hooks, oldest_waiting_at=oldest[0] if oldest else None)
+    return stats_of(ledger, states, fill, oldest)

@@ -40,8 +40,6 @@ def _nearly(body: bytes, given: bytes, secrets: Sequence[Secret]) -> str | None:
 
 
 def _missing(raw: Mapping[bytes, bytes]) -> str:
-    if b"sentry-app-signature" in raw:
-        return "this is a request of a UI component (Sentry-App-Signature), not a webhook"
     if b"sentry-hook-resource" in raw:
         return "Sentry-Hook-Signature is missing although Sentry-Hook-Resource came: does a proxy remove headers?"
     return "neither Sentry-Hook-Signature nor X-ServiceHook-Signature came: the legacy WebHooks plugin does not sign"

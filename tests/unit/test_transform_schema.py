@@ -125,7 +125,7 @@ def test_every_flag_is_documented() -> None:
 
 
 def test_the_common_information_model_is_made_of_fields_that_exist() -> None:
-    """The add-on's aliases can be written from the page, and every required field has something to be made of."""
+    """The add-on is written from the page: every required field has something to be made of."""
     section = _section("Common Information Model")
     made = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.MULTILINE))
     named = {name.partition(".")[0] for said in made.values() for name in re.findall(r"`([\w.]+)`", said)}

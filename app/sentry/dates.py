@@ -9,12 +9,15 @@ An instant is an ``int`` of microseconds since the epoch: exact, and no float fo
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _SPELLING = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _EPOCH_TEXT = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _SECOND = 1_000_000
+_TWO_DIGITS = tuple(f"{each:02}" for each in range(60))
+_THREE_DIGITS = tuple(f"{each:03}" for each in range(1000))
 _SECONDS_MAX = 253_402_300_800
 """The year 10,000: neither Sentry nor Splunk has later ones."""
 
@@ -41,10 +44,28 @@ def epoch_text(when: int) -> str:
 
 def iso_text(value: object) -> str | None:
     """The one spelling in which dates leave: UTC, ``Z``, a fraction only where there is one."""
-    if isinstance(value, float) and 0 <= value < _SECONDS_MAX:  # as breadcrumbs have it, of which there are many
-        return (_NAIVE_EPOCH + timedelta(0, value)).isoformat() + "Z"
+    if type(value) is float and 0 <= value < _SECONDS_MAX:  # as breadcrumbs have it, of which there are many
+        seconds = int(value)
+        fraction = round((value - seconds) * _SECOND)
+        return _spelled(seconds, fraction) if fraction < _SECOND else _spelled(seconds + 1, 0)
     when = instant(value)
-    return None if when is None else (_NAIVE_EPOCH + timedelta(0, 0, when)).isoformat() + "Z"
+    return None if when is None else _spelled(*divmod(when, _SECOND))
+
+
+def _spelled(seconds: int, fraction: int) -> str:
+    """Digits are looked up: formatting them with leading zeros takes several times as long."""
+    minute = seconds // 60
+    whole = f"{_minute(minute)}{_TWO_DIGITS[seconds - minute * 60]}"
+    if not fraction:
+        return f"{whole}Z"
+    thousandths = fraction // 1000
+    return f"{whole}.{_THREE_DIGITS[thousandths]}{_THREE_DIGITS[fraction - thousandths * 1000]}Z"
+
+
+@lru_cache(maxsize=4096)
+def _minute(number: int) -> str:
+    """A minute's spelling, ``2026-06-29T19:51:``. What is told of one event, and of one hour, is of few minutes."""
+    return (_NAIVE_EPOCH + timedelta(minutes=number)).isoformat()[: len("2026-06-29T19:51:")]
 
 
 def _from_text(value: str) -> int | None:

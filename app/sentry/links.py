@@ -30,8 +30,10 @@ def organization_of(links: Iterable[object]) -> str | None:
     for link in links:
         if not isinstance(link, str):
             continue
-        if found := _ORGANIZATION.search(link, 0, _LINK_CHARS_MAX):
-            return unquote(found[1])
+        if "/organizations/" in link or "/api/0/" in link:  # a quick no: most links name it as their host
+            found = _ORGANIZATION.search(link, 0, _LINK_CHARS_MAX)
+            if found:
+                return unquote(found[1])
         host = host_of(link)
         if host and host.endswith(_SAAS):
             slug = host.removesuffix(_SAAS)

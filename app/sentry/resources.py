@@ -70,8 +70,7 @@ _SIGNS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("buildId", (int, str), "preprod_artifact"),
 )
 """Keys of ``data`` that only one resource has, as Sentry's own request log tells them apart."""
-_SIGN_KEYS = {key: resource for key, _, resource in _SIGNS}
-_SIGN_TYPES = {key: kinds for key, kinds, _ in _SIGNS}
+_SIGN_OF = {key: (kinds, resource) for key, kinds, resource in _SIGNS}
 
 
 class Kind(NamedTuple):
@@ -88,9 +87,17 @@ class Kind(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
+_PLAIN = {
+    (resource, action): (Kind(resource, action, known=True), _SUBJECTS[resource][1:])
+    for resource, actions in ACTIONS.items()
+    for action in actions
+}
+"""What a hook is about which nothing is odd, and the key of ``data`` under which its subject has to stand."""
+
+
 def identify(sender: Sender, header: str, reading: Reading) -> Kind:
     """Tell which resource and action a hook is about, from the unsigned header and the signed body."""
-    if sender == "integration" and (plain := _plain(header, reading)) is not None:
+    if sender == "integration" and (plain := _plain(header, reading.body)) is not None:
         return plain
     action = _word(reading.body.get("action"))
     if sender == "service_hook":
@@ -113,17 +120,20 @@ def identify(sender: Sender, header: str, reading: Reading) -> Kind:
     return _checked(kind, reading)
 
 
-def _plain(header: str, reading: Reading) -> Kind | None:
+def _plain(header: str, body: dict[str, object]) -> Kind | None:
     """The kind of a hook about which nothing is odd; ``None`` sends it the long way round."""
-    action, subject = reading.body.get("action"), reading.body.get("data")
-    if not isinstance(action, str) or action not in ACTIONS.get(header, ()) or not isinstance(subject, dict):
+    action, subject = body.get("action"), body.get("data")
+    if not isinstance(action, str) or not isinstance(subject, dict) or (header, action) not in _PLAIN:
         return None
-    shown = _SIGN_KEYS.keys() & subject.keys()
-    if shown:
-        plain = all(_SIGN_KEYS[key] == header and isinstance(subject[key], _SIGN_TYPES[key]) for key in shown)
-    else:
-        plain = header == "issue"
-    return Kind(header, action, known=True) if plain and _has_subject(header, reading.body) else None
+    kind, within = _PLAIN[header, action]
+    shown = header == "issue"
+    for key in subject:
+        if key in _SIGN_OF:
+            kinds, resource = _SIGN_OF[key]
+            if resource != header or not isinstance(subject[key], kinds):
+                return None
+            shown = True
+    return kind if shown and all(isinstance(subject.get(key), dict) for key in within) else None
 
 
 def _behind_a_key(body: dict[str, object], action: str) -> Kind:

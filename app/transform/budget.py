@@ -36,11 +36,11 @@ def fit(head: dict[str, object], detail: dict[str, object], bytes_max: int) -> F
     The head, tags included, stays within ``HEAD_BYTES_MAX``; tags without room there follow in ``tags_more``.
     """
     bytes_max = max(bytes_max, EVENT_BYTES_MIN)
-    head_json = orjson.dumps(head)
-    if len(head_json) <= HEAD_BYTES_MAX:
-        encoded = head_json[:-1] + b"," + orjson.dumps(detail)[1:] if detail else head_json
-        if len(encoded) <= bytes_max:
-            return Fitted(head | detail, encoded)
+    event = head | detail
+    encoded = orjson.dumps(event)
+    size = len(encoded)
+    if size <= bytes_max and (size <= HEAD_BYTES_MAX or _size(head) <= HEAD_BYTES_MAX):
+        return Fitted(event, encoded)
     event = _trimmed(head, detail, bytes_max)
     return Fitted(event, orjson.dumps(event))
 

@@ -47,7 +47,6 @@ _INDEXED = tuple(
     (name, f"relay_{name}") for name in ("tenant", "resource", "action", "project", "environment", "level")
 )
 _NO_ROUTE = Route(when=Match({}))
-_NUL = b"\\u0000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +78,12 @@ def transform(hook: Hook, destination: Destination, *, event_bytes_max: int = 50
 def explain(hook: Hook, destination: Destination, *, event_bytes_max: int = 500_000) -> Explained:
     """As ``transform``, telling the way."""
     try:
-        said = _explain(hook, destination, glance(hook.payload), event_bytes_max)
-        if isinstance(said.made, Filtered) or _NUL not in said.made.event_json:
-            return said
+        return _explain(hook, destination, glance(hook.payload), event_bytes_max, exact=False)
     except Inexact:
-        pass
-    return _explain(hook, destination, read_exactly(hook.payload), event_bytes_max)
+        return _explain(hook, destination, read_exactly(hook.payload), event_bytes_max, exact=True)
 
 
-def _explain(hook: Hook, destination: Destination, reading: Reading, bytes_max: int) -> Explained:
+def _explain(hook: Hook, destination: Destination, reading: Reading, bytes_max: int, *, exact: bool) -> Explained:
     view, kind = _view(identify(hook.sender, hook.resource, reading), reading)
     head = _head(hook, destination, kind, view, reading)
     if destination.own_projects and routing.is_own(head, destination.own_projects):
@@ -105,6 +101,7 @@ def _explain(hook: Hook, destination: Destination, reading: Reading, bytes_max: 
         privacy=destination.privacy,
         person=view.person,
         bytes_max=bytes_max,
+        exact=exact,
     )
     made = HecEvent(
         time=time_of(view.when, hook),
@@ -143,7 +140,7 @@ def _head(hook: Hook, destination: Destination, kind: Kind, view: View, reading:
     said["action"] = kind.action
     if not said.get("title"):
         said["title"] = f"{kind.resource} {kind.action}".replace("_", " ")
-    said["actor"] = actor_of(body)
+    said["actor"] = actor_of(body.get("actor"))
     where = obj(body.get("installation"))
     if not said.get("installation"):
         said["installation"] = text(where.get("uuid"), 64) or hook.installation
@@ -181,7 +178,7 @@ def _fields(hook: Hook, head: Mapping[str, object]) -> dict[str, Scalar]:
     """Indexed fields, under names that no key of the event has: a name in both has two values in a search."""
     fields: dict[str, Scalar] = {"delivery_id": hook.delivery_id, "relay_schema": SCHEMA}
     for name, field in _INDEXED:
-        if (said := text(head.get(name))) is not None:
+        if (value := head.get(name)) is not None and (said := text(value)) is not None:
             fields[field] = said
     return fields
 

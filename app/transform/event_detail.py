@@ -1,7 +1,7 @@
 """The parts of an error event that follow its head, each in brief."""
 
 from app.sentry.dates import iso_text
-from app.transform.values import Obj, first, items, number, obj, objects, present, put, text
+from app.transform.values import Obj, first, items, number, obj, objects, present, put, take, text
 
 BREADCRUMBS_MAX = 10
 CONTEXTS_MAX = 20
@@ -10,6 +10,9 @@ CONTEXT_KEYS_MAX = 8
 _NAMES = ("User-Agent", "Host", "Referer", "Content-Type", "X-Request-Id")
 _HEADERS = {spelled: each.lower().replace("-", "_") for each in _NAMES for spelled in (each, each.lower())}
 """Request headers worth a search. A list of what passes, not of what does not."""
+_CRUMB = (("level", "level", 20), ("category", "category", 100), ("message", "message", 300))
+_CRUMB_BY_TYPE = (("level", "level", 20), ("category", "type", 100), ("message", "message", 300))
+_REQUEST = (("method", "method", 20), ("url", "url", 500))
 _NAMED = frozenset({"os", "browser", "runtime", "client_os", "app", "gpu"})
 """Contexts that are a name and a version: one text says it."""
 
@@ -20,12 +23,11 @@ def request_of(value: object) -> dict[str, object]:
     brief: dict[str, object] = {}
     if not request:
         return brief
-    put(brief, "method", request.get("method"), 20)
-    put(brief, "url", request.get("url"), 500)
+    take(brief, request, _REQUEST)
     put(brief, "query", _query(request), 500)
     headers = request.get("headers")
     for pair in headers.items() if isinstance(headers, dict) else items(headers):
-        if isinstance(pair, list | tuple) and len(pair) > 1 and isinstance(key := pair[0], str):
+        if isinstance(pair, (list, tuple)) and len(pair) > 1 and isinstance(key := pair[0], str):
             name = _HEADERS.get(key) or _HEADERS.get(key.lower())
             if name:
                 put(brief, name, pair[1], 300)
@@ -75,8 +77,8 @@ def sdk_of(value: object) -> str | None:
 
 
 def _name_and_version(context: Obj) -> str | None:
-    name = text(context.get("name")) or text(context.get("app_name"))
-    version = text(context.get("version")) or text(context.get("app_version"))
+    name = first(context.get("name"), context.get("app_name"))
+    version = first(context.get("version"), context.get("app_version"))
     if name and version:
         return f"{name} {version}"
     return name or version
@@ -85,14 +87,15 @@ def _name_and_version(context: Obj) -> str | None:
 def _scalars(context: Obj) -> dict[str, object]:
     kept: dict[str, object] = {}
     for key, each in context.items():
-        if each is None or key == "type" or isinstance(each, dict | list):
-            continue
-        if isinstance(each, bool | int):
-            kept[key[:100]] = each
-        elif isinstance(each, float):
-            kept[key[:100]] = number(each)
-        else:
+        kind = type(each)
+        if kind is str:
+            if key == "type":
+                continue
             put(kept, key[:100], each)
+        elif each is None or key == "type" or kind is dict or kind is list:
+            continue
+        else:
+            kept[key[:100]] = each if kind is not float else number(each)
         if len(kept) == CONTEXT_KEYS_MAX:
             break
     return kept
@@ -102,9 +105,7 @@ def _breadcrumb(crumb: Obj) -> dict[str, object]:
     brief: dict[str, object] = {}
     if (at := iso_text(crumb.get("timestamp"))) is not None:
         brief["at"] = at
-    put(brief, "level", crumb.get("level"), 20)
-    put(brief, "category", crumb.get("category") or crumb.get("type"), 100)
-    put(brief, "message", crumb.get("message"), 300)
+    take(brief, crumb, _CRUMB if crumb.get("category") else _CRUMB_BY_TYPE)
     said = crumb.get("data")
     if isinstance(said, dict) and said:
         put(brief, "method", said.get("method"), 20)
@@ -121,8 +122,10 @@ def _query(request: Obj) -> str | None:
         return None
     if isinstance(query, str):
         return text(query.lstrip("?"), 500)
-    pairs = ((text(name, 100), text(said)) for name, said in _pairs(query)[:20])
-    return text("&".join(f"{name}={said or ''}" for name, said in pairs if name), 500)
+    named = [
+        f"{spelled}={text(said) or ''}" for name, said in _pairs(query)[:20] if (spelled := text(name, 100)) is not None
+    ]
+    return text("&".join(named), 500)
 
 
 def _pairs(value: object) -> list[tuple[object, object]]:

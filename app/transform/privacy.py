@@ -10,17 +10,24 @@ from app.transform.personal import Standing, email_in, ip_in, known_of
 from app.transform.redaction import Redaction
 from app.transform.schema import IDENTITY
 from app.transform.suspicion import suspicious
-from app.transform.values import Obj, put
+from app.transform.values import Inexact, Obj, put
+
+_NUL = b"\\u0000"
+"""As JSON writes it. The quick look (``suspicious``) sees it as well."""
 
 
 def person_of(user: Obj, privacy: Privacy) -> dict[str, object]:
     """The head's fields about the user a hook is about, as the tenant will have them."""
     fields: dict[str, object] = {}
     identity, email = user.get("id"), user.get("email")
-    if privacy.email != "keep" and (address := email_in(identity)):
+    if isinstance(identity, str) and identity.isalnum():  # as nearly all are; no address is
+        put(fields, "user_id", identity)
+    elif privacy.email != "keep" and (address := email_in(identity)):
         email = email or address
     elif privacy.ip == "keep" or ip_in(identity) is None:
         put(fields, "user_id", identity)
+    if privacy.email == privacy.ip == "drop":
+        return fields
     standing = Standing(privacy)
     if privacy.email != "drop" and (address := email_in(email)):
         fields["user_email" if privacy.email == "keep" else "user_email_hash"] = standing.of("email", address)
@@ -37,8 +44,15 @@ def cleared(
     privacy: Privacy,
     person: Obj,
     bytes_max: int,
+    exact: bool,
 ) -> budget.Fitted:
-    """Head, detail and the payload (if it is kept) as one event, without what must not leave, within its budget."""
+    """Head, detail and the payload (if it is kept) as one event, without what must not leave, within its budget.
+
+    ``exact``: the payload was read by ``read_exactly``, so that what looks like a NUL is none.
+
+    Raises:
+        Inexact: there may be a NUL in the event; never if ``exact``.
+    """
     if privacy.drop_paths:
         head = _with_identity(head, kept_of(head, privacy.drop_paths))
         detail = kept_of(detail, privacy.drop_paths)
@@ -52,7 +66,10 @@ def cleared(
     detail = _redacted(detail, redaction)
     if keep is not None:
         detail |= keep(redaction)
-    return budget.fit(head, detail, bytes_max)
+    fitted = budget.fit(head, detail, bytes_max)
+    if not exact and _NUL in fitted.encoded:
+        raise Inexact
+    return fitted
 
 
 def _repeats(encoded: bytes, person: Obj) -> bool:

@@ -5,22 +5,18 @@ thrown last, the last frame where it was thrown. People look for exactly these, 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any
 
-from app.transform.values import Obj, first, items, obj, objects, put, text
+from app.transform.values import Obj, first, items, obj, objects, put, take, text
 
 EXCEPTIONS_MAX = 10
 FRAMES_MAX = 20
 _NAME_CHARS_MAX = 200
+_EXCEPTION = (("type", "type", 200), ("value", "value", 1000), ("module", "module", 200))
+_PLAIN: Any = itemgetter("filename", "function", "lineno")
 _QUALIFIED = (".java", ".kt", ".scala", ".groovy", ".clj")
 """Files whose name says little without the class: the function is written with its module."""
-
-
-class Where(NamedTuple):
-    """The frame that matters, and whether it is the application's own."""
-
-    place: str
-    in_app: bool
 
 
 def exceptions(event: Obj) -> list[Obj]:
@@ -31,27 +27,26 @@ def exceptions(event: Obj) -> list[Obj]:
 
 
 def frames(holder: Obj) -> Sequence[object]:
-    """The frames of an exception, a thread or an event, newest first."""
-    stack = obj(holder.get("stacktrace")).get("frames")
-    return items(stack)[::-1]
+    """The frames of an exception, a thread or an event, as Sentry has them: oldest first."""
+    stack = holder.get("stacktrace")
+    return items(stack.get("frames")) if isinstance(stack, dict) else ()
 
 
 def place(frame: object) -> str | None:
     """``file:line in function``, as far as the frame tells."""
-    if not isinstance(frame, dict):
-        return None
-    file, function, line = frame.get("filename"), frame.get("function"), frame.get("lineno")
-    # The way of nearly every frame; there are many. What is at least "!" is neither empty nor blank.
-    if (
-        file.__class__ is str
-        and function.__class__ is str
-        and line.__class__ is int
-        and file >= "!" <= function
-        and len(file) + len(function) <= _NAME_CHARS_MAX
-        and not file.endswith(_QUALIFIED)
-    ):
-        return f"{file}:{line} in {function}"
-    return _odd_place(frame)
+    try:
+        file, function, line = _PLAIN(frame)  # one step for three, where all are there
+        # The way of nearly every frame; there are many. What is at least "!" is text, and neither empty nor blank.
+        if (
+            file >= "!" <= function
+            and len(file) + len(function) <= _NAME_CHARS_MAX
+            and type(line) is int
+            and not file.endswith(_QUALIFIED)
+        ):
+            return f"{file}:{line} in {function}"
+    except (KeyError, TypeError):
+        pass
+    return _odd_place(frame) if isinstance(frame, dict) else None
 
 
 def _odd_place(this: Obj) -> str | None:
@@ -77,19 +72,19 @@ def in_app(frame: object) -> bool:
     return said is True or (said is None and frame.get("inApp") is True)
 
 
-def where(event: Obj, chain: list[Obj]) -> Where | None:
-    """The frame that matters: the newest one of the application's own code, outermost exception first.
+def where(event: Obj, chain: list[Obj]) -> tuple[str, bool] | None:
+    """The frame that matters and whether it is the application's own: the newest that is, outermost exception first.
 
     Where no frame is the application's own, the newest frame there is.
     """
     fallback: str | None = None
     for stack in _stacks(event, chain):
-        for frame in stack:
+        for frame in reversed(stack):
             if in_app(frame) and (found := place(frame)):
-                return Where(found, in_app=True)
+                return found, True
         if fallback is None and stack:
-            fallback = place(stack[0])
-    return Where(fallback, in_app=False) if fallback else None
+            fallback = place(stack[-1])
+    return (fallback, False) if fallback else None
 
 
 def in_brief(chain: list[Obj]) -> list[dict[str, object]]:
@@ -106,19 +101,18 @@ def loose_frames(event: Obj) -> list[str]:
 
 
 def brief_frames(stack: Sequence[object]) -> list[str]:
-    """The newest frames, one text each; the application's own are marked."""
-    return [
-        f"{found} (in app)" if in_app(frame) else found
-        for frame in stack[:FRAMES_MAX]
-        if (found := place(frame)) is not None
-    ]
+    """The newest frames, one text each, newest first; the application's own are marked."""
+    shown: list[str] = []
+    for frame in stack[: -FRAMES_MAX - 1 : -1]:
+        if (found := place(frame)) is None:
+            continue
+        shown.append(f"{found} (in app)" if in_app(frame) else found)
+    return shown
 
 
 def _in_brief(exception: Obj) -> dict[str, object]:
     brief: dict[str, object] = {}
-    put(brief, "type", exception.get("type"))
-    put(brief, "value", exception.get("value"), 1000)
-    put(brief, "module", exception.get("module"))
+    take(brief, exception, _EXCEPTION)
     mechanism = exception.get("mechanism")
     if isinstance(mechanism, dict):
         put(brief, "mechanism", mechanism.get("type"))

@@ -17,15 +17,16 @@ _LOOKS = (
     r"://[^/\s:@?#]*:[^/\s@?#]+[@…]",
     r"://[^/\s:@?#\"]{20,}@",
     r"\\\\u00[0-9a-f]",
+    r"\\u0000",
 )
-"""A grant, a credential by its scheme, user-info of a URL, JSON in JSON whose names are escaped."""
+"""A grant, a credential by its scheme, user-info of a URL, JSON in JSON whose names are escaped, a NUL."""
 
 _EMAIL = r"(?:@|%40)[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}"
 """The end of an e-mail address; of a release (``shop@2.4.1``) it is none."""
 
 
 def suspicious(encoded: bytes, *, personal: bool) -> bool:
-    """Whether some event's JSON may hold a credential or, if ``personal``, somebody's address.
+    """Whether some event's JSON may hold a credential, a NUL or, if ``personal``, somebody's address.
 
     E-mail addresses are seen by their name and by their look, IP addresses by their name only.
     """

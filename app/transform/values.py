@@ -59,16 +59,37 @@ def put(into: dict[str, object], name: str, value: object, chars_max: int = 200)
     """
     if value is None:
         return
-    if isinstance(value, str) and value >= "!" and len(value) <= chars_max:
+    if type(value) is str and value >= "!" and len(value) <= chars_max:
         into[name] = value
     elif (found := text(value, chars_max)) is not None:
         into[name] = found
 
 
+def take(into: dict[str, object], said: Obj, fields: Iterable[tuple[str, str, int]]) -> None:
+    """Enter several scalars of an object as text, as ``put`` does: the name, the object's key, the most characters.
+
+    Raises:
+        Inexact: as ``text``.
+    """
+    get = said.get
+    for name, key, chars_max in fields:
+        value = get(key)
+        if value is None:
+            continue
+        if type(value) is str and value >= "!" and len(value) <= chars_max:
+            into[name] = value
+        elif (found := text(value, chars_max)) is not None:
+            into[name] = found
+
+
 def first(*values: object, chars_max: int = 200) -> str | None:
     """The first of the values that is text."""
     for value in values:
-        if value is not None and (found := text(value, chars_max)) is not None:
+        if value is None:
+            continue
+        if type(value) is str and value >= "!" and len(value) <= chars_max:
+            return value
+        if (found := text(value, chars_max)) is not None:
             return found
     return None
 

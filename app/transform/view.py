@@ -6,11 +6,24 @@ from typing import NamedTuple
 from app.sentry.dates import instant, iso_text
 from app.sentry.links import organization_of
 from app.transform.schema import SEVERITIES
-from app.transform.values import Obj, first, items, number, obj, objects, present, text, truth
+from app.transform.values import Obj, first, items, number, obj, objects, put, take, text, truth
 
 URL_CHARS_MAX = 600
 """A longer link is left out: a cut one leads nowhere."""
 
+_TAG_NAME_CHARS_MAX = 100
+_TAG_CHARS_MAX = 400
+_ACTOR = (("type", "type", 20), ("id", "id", 64), ("name", "name", 200))
+_ISSUE = (
+    ("issue_id", "id", 64),
+    ("status", "status", 64),
+    ("substatus", "substatus", 64),
+    ("priority", "priority", 64),
+    ("culprit", "culprit", 300),
+    ("logger", "logger", 200),
+    ("issue_type", "issueType", 64),
+    ("issue_category", "issueCategory", 64),
+)
 _USER_TAGS = ("user", "sentry:user")
 _ADDRESSES = ("ip:", "email:")
 """Sentry's ``user`` tag may be nothing but an address; ids and names of users are no addresses."""
@@ -59,13 +72,15 @@ def severity_of(level: str | None) -> str | None:
     return SEVERITIES.get(level) if level else None
 
 
-def actor_of(body: Obj) -> dict[str, object]:
+def actor_of(actor: object) -> dict[str, object]:
     """Who acted; the id is a string always, although Sentry writes users' as numbers.
 
     Not a proof: Sentry names the receiving integration where another integration acted.
     """
-    actor = obj(body.get("actor"))
-    return present((key, text(actor.get(key), chars)) for key, chars in (("type", 20), ("id", 64), ("name", 200)))
+    brief: dict[str, object] = {}
+    if isinstance(actor, dict):
+        take(brief, actor, _ACTOR)
+    return brief
 
 
 def tags_of(value: object) -> dict[str, object]:
@@ -75,24 +90,40 @@ def tags_of(value: object) -> dict[str, object]:
     """
     tags: dict[str, object] = {}
     for pair in value.items() if isinstance(value, dict) else items(value):
-        if isinstance(pair, list | tuple):
+        if isinstance(pair, (list, tuple)):
             if len(pair) != 2:  # noqa: PLR2004 - a pair
                 continue
-            key, each = pair
+            name, said = pair
+            # The way of nearly every tag; there are many. Whatever has a colon may be a name of Sentry's own.
+            if (
+                type(name) is str
+                and type(said) is str
+                and name >= "!" <= said
+                and len(name) <= _TAG_NAME_CHARS_MAX
+                and len(said) <= _TAG_CHARS_MAX
+                and name not in tags
+                and name != "user"
+                and ":" not in name
+            ):
+                tags[name] = said
+            else:
+                _enter(tags, name, said)
         elif isinstance(pair, dict):
-            key, each = pair.get("key"), pair.get("value")
-        else:
-            continue
-        name, said = text(key, 100), text(each, 400)
-        if name is None or said is None or (name in _USER_TAGS and said.startswith(_ADDRESSES)):
-            continue
-        name = name.removeprefix("sentry:")
-        if name not in tags:
-            tags[name] = said
-            continue
-        there = tags[name]
-        tags[name] = [*there, said] if isinstance(there, list) else [there, said]
+            _enter(tags, pair.get("key"), pair.get("value"))
     return tags
+
+
+def _enter(tags: dict[str, object], key: object, value: object) -> None:
+    """Enter whatever may be a tag; a name that is there already has a list."""
+    name, said = text(key, _TAG_NAME_CHARS_MAX), text(value, _TAG_CHARS_MAX)
+    if name is None or said is None or (name in _USER_TAGS and said.startswith(_ADDRESSES)):
+        return
+    name = name.removeprefix("sentry:")
+    if name not in tags:
+        tags[name] = said
+        return
+    there = tags[name]
+    tags[name] = [*there, said] if isinstance(there, list) else [there, said]
 
 
 def tag(tags: Obj, name: str) -> str | None:
@@ -104,40 +135,36 @@ def tag(tags: Obj, name: str) -> str | None:
 
 def issue_head(issue: Obj) -> dict[str, object]:
     """The head fields that an issue object fills, in any of the shapes Sentry has for one."""
-    project = obj(issue.get("project"))
-    metadata = obj(issue.get("metadata"))
-    assignee = obj(issue.get("assignedTo"))
-    level = level_of(issue.get("level"))
-    unhandled = truth(issue.get("isUnhandled"))
-    return {
-        "title": first(issue.get("title"), metadata.get("title"), metadata.get("value"), chars_max=1000),
+    get = issue.get
+    project, metadata, assignee = obj(get("project")), obj(get("metadata")), obj(get("assignedTo"))
+    level = level_of(get("level"))
+    unhandled = truth(get("isUnhandled"))
+    head: dict[str, object] = {
+        "title": first(get("title"), metadata.get("title"), metadata.get("value"), chars_max=1000),
         "level": level,
         "severity": severity_of(level),
         "project": first(project.get("slug"), project.get("name")),
-        "project_id": text(project.get("id"), 64),
-        "organization": organization_of(issue.get(key) for key in ("web_url", "url", "permalink", "project_url")),
-        "url": link(issue.get("web_url"), issue.get("permalink")),
-        "issue_id": text(issue.get("id"), 64),
-        "short_id": first(issue.get("shortId"), issue.get("short_id")),
-        "status": text(issue.get("status"), 64),
-        "substatus": text(issue.get("substatus"), 64),
-        "priority": text(issue.get("priority"), 64),
-        "assignee": first(assignee.get("name"), assignee.get("slug"), assignee.get("email"), assignee.get("id")),
-        "assignee_type": text(assignee.get("type"), 20),
-        "first_seen": iso_text(issue.get("firstSeen")),
-        "last_seen": iso_text(issue.get("lastSeen")),
-        "count": number(issue.get("count")),
-        "user_count": number(issue.get("userCount")),
-        "exception_type": text(metadata.get("type")),
-        "exception_value": text(metadata.get("value"), 1000) if metadata.get("type") else None,
+        "organization": organization_of((get("web_url"), get("url"), get("permalink"), get("project_url"))),
+        "url": link(get("web_url"), get("permalink")),
+        "short_id": first(get("shortId"), get("short_id")),
+        "first_seen": iso_text(get("firstSeen")),
+        "last_seen": iso_text(get("lastSeen")),
+        "count": number(get("count")),
+        "user_count": number(get("userCount")),
         "frame": frame_of(metadata),
         "handled": None if unhandled is None else not unhandled,
-        "culprit": text(issue.get("culprit"), 300),
-        "platform": first(issue.get("platform"), project.get("platform"), chars_max=64),
-        "logger": text(issue.get("logger")),
-        "issue_type": text(issue.get("issueType"), 64),
-        "issue_category": text(issue.get("issueCategory"), 64),
+        "platform": first(get("platform"), project.get("platform"), chars_max=64),
     }
+    take(head, issue, _ISSUE)
+    put(head, "project_id", project.get("id"), 64)
+    if assignee:
+        keys = ("name", "slug", "email", "id")
+        put(head, "assignee", first(*[assignee.get(key) for key in keys]))
+        put(head, "assignee_type", assignee.get("type"), 20)
+    put(head, "exception_type", metadata.get("type"))
+    if metadata.get("type"):
+        put(head, "exception_value", metadata.get("value"), 1000)
+    return head
 
 
 def frame_of(metadata: Obj) -> str | None:

@@ -3,7 +3,7 @@
 from app.sentry.links import organization_of, project_of
 from app.transform import stack
 from app.transform.event_detail import breadcrumbs_of, contexts_of, evidence_of, request_of, sdk_of
-from app.transform.values import Obj, first, obj, present, put, text, texts, truth
+from app.transform.values import Obj, first, obj, present, put, take, text, texts, truth
 from app.transform.view import View, dated, frame_of, level_of, link, settings_of, severity_of, tag, tags_of
 
 _TEXTS = (
@@ -14,6 +14,7 @@ _TEXTS = (
 )
 _OR_TAGS = (("environment", 200), ("release", 200), ("transaction", 300))
 """What old payloads have as a tag only."""
+_EXCEPTION = (("exception_type", "type", 200), ("exception_value", "value", 1000))
 _DEFAULT_FINGERPRINT = ["{{ default }}"]
 
 
@@ -79,16 +80,13 @@ def _head(event: Obj, chain: list[Obj], message: str | None) -> dict[str, object
         "handled": _handled(chain, tags),
         "tags": tags,
     }
-    for name, key, chars_max in _TEXTS:
-        put(head, name, event.get(key), chars_max)
+    take(head, event, _TEXTS)
     for name, chars_max in _OR_TAGS:
         put(head, name, event.get(name) or tag(tags, name), chars_max)
     put(head, "issue_id", event.get("issue_id") or _issue_in(event.get("issue_url")), 64)
     put(head, "event_id", event.get("event_id") or event.get("id"), 64)
     put(head, "server_name", tag(tags, "server_name") or event.get("server_name"))
-    outermost = chain[0] if chain else metadata
-    put(head, "exception_type", outermost.get("type"))
-    put(head, "exception_value", outermost.get("value"), 1000)
+    take(head, chain[0] if chain else metadata, _EXCEPTION)
     put(head, "trace_id", obj(obj(event.get("contexts")).get("trace")).get("trace_id"), 64)
     if where := stack.where(event, chain):
         head["frame"], head["frame_in_app"] = where
@@ -113,8 +111,9 @@ def _detail(event: Obj, chain: list[Obj], message: str | None) -> dict[str, obje
     if fingerprint and fingerprint != _DEFAULT_FINGERPRINT:
         detail["fingerprint"] = texts(fingerprint, count_max=10)
     put(detail, "dist", event.get("dist"))
-    country = text(obj(obj(event.get("user")).get("geo")).get("country_code"))
-    if country:
+    user = event.get("user")
+    geo = user.get("geo") if isinstance(user, dict) else None
+    if isinstance(geo, dict) and (country := text(geo.get("country_code"))):
         detail["user"] = {"country": country}
     return detail
 
@@ -131,10 +130,14 @@ def _message(event: Obj) -> str | None:
 
 def _handled(chain: list[Obj], tags: Obj) -> bool | None:
     """Sentry takes an event for unhandled if any of its exceptions was."""
-    said = [obj(each.get("mechanism")).get("handled") for each in chain]
-    if False in said:
-        return False
-    return True if True in said else truth(tag(tags, "handled"))
+    handled = None
+    for each in chain:
+        mechanism = each.get("mechanism")
+        said = mechanism.get("handled") if isinstance(mechanism, dict) else None
+        if said == 0 and said is not None:
+            return False
+        handled = handled or said == 1
+    return True if handled else truth(tag(tags, "handled"))
 
 
 def _issue_in(url: object) -> str | None:

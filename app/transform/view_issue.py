@@ -2,10 +2,12 @@
 
 from app.sentry.dates import instant
 from app.transform.code_changes import changes_of, pull_requests_of
-from app.transform.values import Obj, first, obj, present, text
+from app.transform.values import Obj, first, obj, present, put, take, text
 from app.transform.view import View, issue_head, link, settings_of
 
-_METADATA = ("value", "message", "severity_reason", "initial_priority", "in_app_frame_mix")
+_METADATA = tuple(
+    (key, key, 1000) for key in ("value", "message", "severity_reason", "initial_priority", "in_app_frame_mix")
+)
 
 
 def issue(body: Obj) -> View:
@@ -18,8 +20,9 @@ def issue(body: Obj) -> View:
     this = obj(said.get("issue"))
     assignee = obj(said.get("assignee"))
     head = issue_head(this)
-    head["assignee"] = first(head["assignee"], assignee.get("name"), assignee.get("id"))
-    head["assignee_type"] = first(head["assignee_type"], assignee.get("type"), chars_max=20)
+    if assignee:
+        head["assignee"] = first(head.get("assignee"), assignee.get("name"), assignee.get("id"))
+        head["assignee_type"] = first(head.get("assignee_type"), assignee.get("type"), chars_max=20)
     detail: dict[str, object] = {"issue": _more(this, text(said.get("resolution_type"), 64))}
     return View(head, detail, instant(this.get("firstSeen")) if body.get("action") == "created" else None)
 
@@ -67,11 +70,16 @@ def comment(body: Obj) -> View:
 
 def _more(this: Obj, resolution: str | None) -> dict[str, object]:
     metadata, status = obj(this.get("metadata")), obj(this.get("statusDetails"))
+    details: dict[str, object] = {}
+    for key, each in list(status.items())[:20]:
+        put(details, key[:100], each)
+    about: dict[str, object] = {}
+    take(about, metadata, _METADATA)
     return present(
         (
             ("resolution", resolution),
-            ("status_details", present((key[:100], text(each)) for key, each in list(status.items())[:20])),
-            ("metadata", present((key, text(metadata.get(key), 1000)) for key in _METADATA)),
+            ("status_details", details),
+            ("metadata", about),
             ("comments", this.get("numComments") if isinstance(this.get("numComments"), int) else None),
             ("project_name", text(obj(this.get("project")).get("name"))),
             ("type", text(this.get("type"), 64)),

@@ -24,10 +24,10 @@ def service_hook(body: Obj) -> View:
     # The event knows best what happened, the issue where it stands.
     head = issue | head
     head |= {
-        "project": first(project.get("slug"), issue["project"]),
-        "organization": first(issue["organization"], organization_of([group.get("url"), group.get("permalink")])),
+        "project": first(project.get("slug"), issue.get("project")),
+        "organization": first(issue.get("organization"), organization_of([group.get("url"), group.get("permalink")])),
         "url": link(group.get("permalink"), group.get("url")),
-        "issue_id": first(issue["issue_id"], obj(body.get("event")).get("groupID"), chars_max=64),
+        "issue_id": first(issue.get("issue_id"), obj(body.get("event")).get("groupID"), chars_max=64),
     }
     return View(head, detail, happened(event), obj(event.get("user")))
 

@@ -1,6 +1,10 @@
 """Sentry's dates and links, and how they are told."""
 
+from datetime import datetime, timedelta
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from app.sentry.dates import epoch_text, instant, iso_text
 from app.sentry.links import host_of, organization_of, project_of
@@ -55,6 +59,17 @@ def test_dates_leave_in_one_spelling() -> None:
     """UTC with a Z, whatever came in."""
     assert iso_text("2026-05-04T11:08:07+02:00") == "2026-05-04T09:08:07Z"
     assert iso_text(1777885687.25) == "2026-05-04T09:08:07.250000Z"
+
+
+@given(st.floats(min_value=0, max_value=253_402_300_799))
+@example(1777885687.9999998)
+@example(59.9999999)
+@example(1.5e-6)
+@example(-0.0)
+def test_a_moment_leaves_as_the_standard_library_spells_it(seconds: float) -> None:
+    """Rounded to microseconds as it does, carried into the next second where that is nearer."""
+    spelled = (datetime(1970, 1, 1) + timedelta(0, seconds)).isoformat()  # noqa: DTZ001 - UTC, without saying so
+    assert iso_text(seconds) == f"{spelled}Z"
 
 
 @pytest.mark.parametrize(

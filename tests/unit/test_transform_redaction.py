@@ -108,6 +108,12 @@ def test_the_quick_look_sees_what_the_closer_one_takes_out(value: object) -> Non
     assert suspicious(orjson.dumps(value), personal=True)
 
 
+def test_the_quick_look_sees_a_nul() -> None:
+    """Nobody looks for one again where it lets an event pass."""
+    assert suspicious(orjson.dumps({"a": "b\0c"}), personal=False)
+    assert not suspicious(orjson.dumps({"a": "b\1c"}), personal=False)
+
+
 @given(
     st.recursive(
         st.text(max_size=40)

@@ -50,6 +50,24 @@ def test_a_frame_is_told_as_far_as_it_is_known(frame: dict[str, object], told: s
     assert str(event["frame"]).removesuffix(":1") == told
 
 
+@pytest.mark.parametrize(
+    ("said", "own"),
+    [
+        ({"in_app": True}, True),
+        ({"in_app": None, "inApp": True}, True),
+        ({"in_app": False, "inApp": True}, False),
+        ({"in_app": "yes"}, False),
+        ({"in_app": None}, False),
+    ],
+)
+def test_a_frame_is_the_applications_own_where_sentry_says_so(said: dict[str, object], own: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """In either spelling of the word; the normalised event's counts first."""
+    event = _event({"exception": {"values": [{"type": "E", "stacktrace": {"frames": [_frame(**said)]}}]}})
+    chain = event["exceptions"]
+    assert isinstance(chain, list)
+    assert (event["frame_in_app"], chain[0]["frames"]) == (own, ["a.py:3 in f (in app)" if own else "a.py:3 in f"])
+
+
 def test_the_frame_that_matters_may_stand_in_the_cause() -> None:
     """Where the outermost exception has none of the application's own frames, an inner one's counts."""
     chain = [

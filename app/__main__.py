@@ -10,6 +10,7 @@ _COMMANDS = {
     "serve": "run the service",
     "demo": "everything on this machine: stand-in Splunk, relay, samples of every kind",
     "check": "read settings and tenants, ask every Splunk, say what is wrong",
+    "deliveries": "look at deliveries, redeliver or discard dead letters",
     "explain": "what would become of a payload: verification, route, hec_event; nothing is sent",
     "send": "post signed hooks to a running relay, as Sentry would",
     "spool": "migrate the schema on PostgreSQL, copy a spool to another engine",

@@ -13,12 +13,14 @@ from pydantic import BaseModel
 from app import __version__
 from app.errors import MethodNotAllowed, NotFound
 from app.metrics import Metrics
-from app.model import SpoolStats
+from app.model import Bounds, SpoolStats
 from app.spool.interface import Spool
 from app.tenants.model import Snapshot
 
 WORDS_MAX = 20
 """So many paused lanes are told one by one."""
+NEAR = 0.8
+"""From this part of a limit on, readiness tells of it."""
 
 
 class Alive(BaseModel):
@@ -84,8 +86,7 @@ class Health:
         delivering: Delivering,
         metrics: Metrics,
         trouble: Callable[[], str | None],
-        hooks_max: int,
-        bytes_max: int,
+        bounds: Bounds,
         accepts: bool = True,
     ) -> None:
         self._spool = spool
@@ -93,8 +94,7 @@ class Health:
         self._delivering = delivering
         self._metrics = metrics
         self._accepting_trouble = trouble
-        self._hooks_max = hooks_max
-        self._bytes_max = bytes_max
+        self._bounds = bounds
         self._accepts = accepts
         self.draining = False
 
@@ -137,16 +137,8 @@ class Health:
         stats = await self._stats()
         if stats is None:
             return Part(ready=False, words=["the spool cannot be read"])
-        waiting = sum(each.waiting for each in stats.streams)
-        dead = sum(each.dead for each in stats.streams)
-        parked = sum(each.waiting for each in stats.streams if not each.stream.tenant)
-        words = [f"{waiting} deliveries waiting, {dead} dead letters, {stats.waiting_bytes} payload bytes"]
-        if parked:
-            words.append(f"{parked} of them parked: no tenant claims their installation")
-        full = stats.hooks >= self._hooks_max or stats.waiting_bytes >= self._bytes_max
-        if full:
-            words.append(f"full: the limits are {self._hooks_max} hooks and {self._bytes_max} bytes")
-        return Part(ready=not full, words=words)
+        full = stats.hooks >= self._bounds.hooks_max or stats.waiting_bytes >= self._bounds.bytes_max
+        return Part(ready=not full, words=spool_words(stats, self._bounds, now=time.time()))
 
     def _tenants_part(self) -> Part:
         snapshot = self._tenants.snapshot
@@ -165,6 +157,27 @@ class Health:
         if len(states) > WORDS_MAX:
             words.append(f"and {len(states) - WORDS_MAX} more")
         return Part(ready=True, words=words)
+
+
+def spool_words(stats: SpoolStats, bounds: Bounds, *, now: float) -> list[str]:
+    """What the spool holds, and each limit that it has reached or is near."""
+    waiting = sum(each.waiting for each in stats.streams)
+    dead = sum(each.dead for each in stats.streams)
+    parked = sum(each.waiting for each in stats.streams if not each.stream.tenant)
+    words = [f"{waiting} deliveries waiting, {dead} dead letters, {stats.waiting_bytes} payload bytes"]
+    if parked:
+        words.append(f"{parked} of them parked: no tenant claims their installation")
+    fill = max(stats.hooks / bounds.hooks_max, stats.waiting_bytes / bounds.bytes_max)
+    if fill >= NEAR:
+        limits = f"the limits are {bounds.hooks_max} hooks and {bounds.bytes_max} bytes"
+        words.append(f"full, hooks are refused: {limits}" if fill >= 1 else f"filled to {fill:.0%}: {limits}")
+    if dead and stats.dead_bytes >= NEAR * bounds.dead_bytes_max:
+        words.append(f"dead letters hold {stats.dead_bytes} of {bounds.dead_bytes_max} bytes: the oldest are discarded")
+    age_s = now - stats.oldest_dead_at if stats.oldest_dead_at is not None else 0.0
+    if dead and age_s >= NEAR * bounds.dead_age_max_s:
+        left_s = max(0.0, bounds.dead_age_max_s - age_s)
+        words.append(f"the oldest dead letter is discarded in {left_s / 3600:.1f} hours unless somebody acts")
+    return words
 
 
 def add_routes(api: FastAPI, health: Health) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Literal
@@ -12,12 +13,17 @@ import structlog
 from fastapi import FastAPI
 
 from app import __version__
+from app.admin.api import PATH as ADMIN
+from app.admin.api import AdminApi
+from app.admin.desk import SpoolDesk
+from app.admin.token import AdminToken
 from app.delivery.pace import Pace
 from app.delivery.supervisor import Supervisor
 from app.errors import ConfigError, NotStored, RelayError
 from app.health import Delivering, Health, add_routes
 from app.ingest.accept import Ingest, Limits
 from app.metrics import Metrics
+from app.model import Bounds
 from app.settings import Settings
 from app.splunk.client import HecClients, WireLimits
 from app.spool.interface import Spool
@@ -36,13 +42,17 @@ _log = structlog.get_logger()
 
 
 class Relay:
-    """The whole service as an ASGI application: ``/sentry…`` goes to ``ingest``, the rest to FastAPI."""
+    """The whole service as an ASGI application: ``/sentry…`` goes to ``ingest``, the rest to FastAPI.
+
+    With an admin token ``/admin…`` goes to ``admin``; without one it is a path like any that does not exist.
+    """
 
     def __init__(self, settings: Settings, *, role: Role, on_fatal: Callable[[str], None]) -> None:
         self._settings = settings
         self._role = role
         self._on_fatal = on_fatal
         self._ingest: Application | None = None
+        self._admin: Application | None = None
         self.health: Health | None = None
         self.api = FastAPI(title="sentry-splunk-relay", version=__version__, openapi_url=None, redirect_slashes=False)
         self.fault: str | None = None
@@ -57,6 +67,9 @@ class Relay:
         else:
             if scope["type"] == "http":  # with one trailing slash or without, and no redirect between the two
                 scope["path"] = scope["path"].removesuffix("/") or "/"
+                if self._admin is not None and _is_admin(scope["path"]):
+                    await self._admin(scope, receive, send)
+                    return
             await self.api(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -88,11 +101,12 @@ class Relay:
                     hooks_max=settings.spool_hooks_max,
                     bytes_max=settings.spool_bytes_max,
                     queue_hooks_max=settings.accept_queue_hooks_max,
+                    history=settings.history_max > 0 and settings.history_age_max_s > 0,
                     unsynced_ok=settings.spool_unsynced == "allow",
                 )
             )
             supervisor = self._supervisor(spool, registry, metrics)
-            metrics.limits(hooks_max=settings.spool_hooks_max, bytes_max=settings.spool_bytes_max)
+            metrics.limits(bounds_of(settings))
             ingest = Ingest(registry, spool, limits=limits_of(settings), metrics=metrics)
             self._ingest = ingest if role != "deliver" else _Elsewhere(metrics)
             self.health = Health(
@@ -102,10 +116,12 @@ class Relay:
                 metrics=metrics,
                 trouble=ingest.trouble,
                 accepts=role != "deliver",
-                hooks_max=settings.spool_hooks_max,
-                bytes_max=settings.spool_bytes_max,
+                bounds=bounds_of(settings),
             )
             add_routes(self.api, self.health)
+            if settings.admin_token:
+                token = AdminToken.load(settings.admin_token, environ=os.environ)
+                self._admin = AdminApi(SpoolDesk(spool, clock=time.time), token)
             if supervisor is not None:
                 supervisor.start()
                 stack.push_async_callback(supervisor.drain, settings.drain_deadline_s)
@@ -190,6 +206,16 @@ def pace_of(settings: Settings) -> Pace:
     return Pace(**{name: getattr(settings, name) for name in Pace.__dataclass_fields__})
 
 
+def bounds_of(settings: Settings) -> Bounds:
+    """What the spool may hold, by the settings."""
+    return Bounds(
+        hooks_max=settings.spool_hooks_max,
+        bytes_max=settings.spool_bytes_max,
+        dead_bytes_max=settings.dead_bytes_max,
+        dead_age_max_s=settings.dead_age_max_s,
+    )
+
+
 def wire_limits_of(settings: Settings) -> WireLimits:
     """What the HEC client needs of the settings."""
     return WireLimits(
@@ -203,6 +229,10 @@ def wire_limits_of(settings: Settings) -> WireLimits:
 
 def _is_hook(path: str) -> bool:
     return path.startswith("/sentry")
+
+
+def _is_admin(path: str) -> bool:
+    return path == ADMIN or path.startswith(f"{ADMIN}/")
 
 
 def _end(_words: str) -> None:

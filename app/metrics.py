@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from app.errors import Refusal
-from app.model import SpoolStats, Stream
+from app.model import Bounds, SpoolStats, Stream
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # a line more a counter that nobody reads
 
@@ -29,7 +29,7 @@ _BOOKS = {
     "accepted": "Deliveries stored for this destination since the spool exists.",
     "delivered": "Deliveries that Splunk said it took.",
     "filtered": "Deliveries that a route of the tenants file drops.",
-    "discarded": "Dead letters that an operator removed.",
+    "discarded": "Dead letters that an operator or a budget removed.",
     "adopted": "Parked deliveries that a tenant has claimed since; they are counted as accepted there again.",
 }
 _STATES = {
@@ -72,10 +72,8 @@ class Metrics:
         )
         self._declare_posts()
         self._declare_delivery()
-        self._hooks_limit = Gauge("relay_spool_hooks_limit", "Hooks the spool may hold.", registry=self.registry)
-        self._bytes_limit = Gauge(
-            "relay_spool_payload_bytes_limit", "Payload bytes the spool may hold.", registry=self.registry
-        )
+        self._declare_ways()
+        self._declare_limits()
         self._tenants = Gauge("relay_tenants", "Tenants in force.", registry=self.registry)
         self._tenants_refused = Gauge(
             "relay_tenants_file_refused",
@@ -151,15 +149,34 @@ class Metrics:
             [*_STREAM, "ack"],
             registry=self.registry,
         )
+        self._spool_faults = Counter(
+            "relay_spool_faults", "Times that delivering could not use the spool.", ["doing"], registry=self.registry
+        )
+
+    def _declare_ways(self) -> None:
+        self._left_out = Gauge(
+            "relay_addresses_left_out",
+            "Addresses of a destination with several that are left out because they fail.",
+            _STREAM,
+            registry=self.registry,
+        )
         self._unverified = Gauge(
             "relay_destination_tls_unverified",
             "1 for a destination whose certificate is not checked.",
             _STREAM,
             registry=self.registry,
         )
-        self._spool_faults = Counter(
-            "relay_spool_faults", "Times that delivering could not use the spool.", ["doing"], registry=self.registry
-        )
+
+    def _declare_limits(self) -> None:
+        self._limits = {
+            name: Gauge(f"relay_spool_{name}_limit", words, registry=self.registry)
+            for name, words in (
+                ("hooks", "Hooks the spool may hold."),
+                ("payload_bytes", "Payload bytes the spool may hold."),
+                ("dead_bytes", "Payload bytes of dead letters the spool may hold."),
+                ("oldest_dead_seconds", "Age at which a dead letter is discarded."),
+            )
+        }
 
     def accepted(self, tenant: str, *, fresh: bool, seconds: float) -> None:
         """One hook was answered 202."""
@@ -222,6 +239,10 @@ class Metrics:
         """So many wait for their acknowledgment no longer."""
         self._acks.labels(*stream, ack).inc(count)
 
+    def left_out(self, stream: Stream, *, addresses: int) -> None:
+        """So many addresses of a destination with several are left out just now."""
+        self._left_out.labels(*stream).set(addresses)
+
     def unverified(self, streams: Sequence[Stream]) -> None:
         """These, and no others, are reached without checking who they are."""
         self._unverified.clear()
@@ -232,10 +253,12 @@ class Metrics:
         """Delivering could not use the spool just now."""
         self._spool_faults.labels(doing).inc()
 
-    def limits(self, *, hooks_max: int, bytes_max: int) -> None:
+    def limits(self, bounds: Bounds) -> None:
         """What the spool may hold."""
-        self._hooks_limit.set(hooks_max)
-        self._bytes_limit.set(bytes_max)
+        self._limits["hooks"].set(bounds.hooks_max)
+        self._limits["payload_bytes"].set(bounds.bytes_max)
+        self._limits["dead_bytes"].set(bounds.dead_bytes_max)
+        self._limits["oldest_dead_seconds"].set(bounds.dead_age_max_s)
 
     def tenants(self, *, count: int, refused: bool, unresolved: int) -> None:
         """The tenants in force, as they are at the moment of a scrape."""
@@ -268,6 +291,11 @@ class _Books(Collector):
         yield _gauge("relay_spool_oldest_waiting_seconds", "Age of the oldest waiting hook.", age)
         yield _gauge("relay_spool_hooks", "Hooks stored: waiting, parked or dead.", self._stats.hooks)
         yield _gauge("relay_spool_payload_bytes", "Payload bytes stored.", self._stats.waiting_bytes)
+        yield _gauge("relay_spool_dead_bytes", "Payload bytes of dead letters.", self._stats.dead_bytes)
+        buried = self._stats.oldest_dead_at
+        dead_s = 0.0 if buried is None else max(0.0, self._now - buried)
+        yield _gauge("relay_spool_oldest_dead_seconds", "How long the oldest dead letter has been one.", dead_s)
+        yield _gauge("relay_spool_history", "Ended deliveries that can still be shown.", self._stats.history)
 
     def _by_stream(self) -> Iterator[Metric]:
         for name, words in _BOOKS.items():

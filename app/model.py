@@ -1,6 +1,6 @@
 """The values that rooms hand to each other. Nothing here decides or does anything."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
@@ -78,6 +78,18 @@ class Delivery:
     """How many of those attempts may have reached Splunk although no success was seen."""
 
 
+class Attempt(NamedTuple):
+    """One post of a delivery and how it ended, kept for people to read."""
+
+    at: float
+    """Unix seconds when the post began, by the clock of the relay that posted."""
+    took_s: float
+    answer: str
+    """Splunk's answer or the fault, in words; holds no secret."""
+    ambiguous: bool = False
+    """It may have reached Splunk although no success was seen."""
+
+
 class Cause(StrEnum):
     """Why a delivery is a dead letter. A closed set: it is a metric label and an operator's word."""
 
@@ -100,20 +112,126 @@ class Burial:
     delivery: Delivery
     cause: Cause
     detail: str
-    attempted: bool = True
+    tried: tuple[Attempt, ...] = ()
+    """The posts since it was claimed, in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A dead letter as an operator sees it."""
+class State(StrEnum):
+    """Where a delivery is. The first three are stored with their payload, the others only as history."""
 
+    WAITING = "waiting"
+    PARKED = "parked"
+    DEAD = "dead"
+    DELIVERED = "delivered"
+    FILTERED = "filtered"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """One delivery from receipt to its end, as far as it has come, for an operator. Holds no payload."""
+
+    seq: int
+    """The spool's own number: what ``redeliver`` and ``discard`` take."""
     delivery_id: str
     stream: Stream
-    cause: Cause
-    detail: str
-    attempts: int
+    state: State
+    sender: str
+    resource: str
+    request_id: str
+    verified_with: str
+    """The reference of the secret that verified the body; never its value."""
+    installation: str
+    payload_bytes: int
     received_at: float
-    buried_at: float
+    attempts: int
+    ambiguous: int
+    first_attempt_at: float | None = None
+    last_attempt_at: float | None = None
+    tried: Sequence[Attempt] = ()
+    """Each post, oldest first; of very many, the latest."""
+    fault: str = ""
+    """The last thing that went wrong (a dead letter: why it is one), in words."""
+    cause: Cause | None = None
+    due_at: float | None = None
+    """When a waiting delivery is to be posted (again)."""
+    ended_at: float | None = None
+    """When it was buried, delivered, filtered or discarded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Which deliveries an operator means. What is empty or ``None`` does not narrow."""
+
+    states: frozenset[State] = frozenset()
+    tenant: str | None = None
+    destination: str | None = None
+    causes: frozenset[Cause] = frozenset()
+    delivery_ids: frozenset[str] = frozenset()
+    received_from: float | None = None
+    """Unix seconds, included."""
+    received_before: float | None = None
+    """Unix seconds, excluded."""
+
+
+class Change(NamedTuple):
+    """Who changes something by hand, and why; goes into the audit with what was changed."""
+
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One change made by hand (or by a budget). Never altered, never removed."""
+
+    number: int
+    at: float
+    action: str
+    """``redeliver`` or ``discard``."""
+    actor: str
+    reason: str
+    count: int
+    """How many deliveries it changed."""
+    delivery_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budgets:
+    """How much of the past is kept. Names and meanings are those of the settings."""
+
+    waiting_age_max_s: float
+    """What waits (or is parked) longer becomes a dead letter."""
+    dedup_window_s: float
+    dead_age_max_s: float
+    """A dead letter buried longer ago is discarded."""
+    dead_bytes_max: int
+    """Payload bytes of dead letters; beyond, those buried longest ago are discarded."""
+    history_age_max_s: float
+    """What ended longer ago is forgotten; 0: no history is kept."""
+    history_max: int
+    """Ended deliveries that are remembered; beyond, those that ended longest ago are forgotten."""
+
+
+class Bounds(NamedTuple):
+    """How much the spool may hold: hooks, their payload bytes, and of those what is dead."""
+
+    hooks_max: int
+    bytes_max: int
+    dead_bytes_max: int
+    dead_age_max_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What one round of keeping to the budgets changed."""
+
+    changed: int = 0
+    """Rows in all, so that a caller can go on while there is more."""
+    buried: Mapping[tuple[Stream, Cause], int] = field(default_factory=dict)
+    """By ``expired`` and ``unclaimed``."""
+    discarded: Mapping[Stream, int] = field(default_factory=dict)
+    """Dead letters over their age or bytes."""
 
 
 class Accepted(NamedTuple):
@@ -153,3 +271,9 @@ class SpoolStats:
     """Hooks stored (waiting or dead)."""
     oldest_waiting_at: float | None
     """``received_at`` of the oldest waiting delivery."""
+    dead_bytes: int = 0
+    """Payload bytes of dead deliveries."""
+    oldest_dead_at: float | None = None
+    """When the dead letter that is one for the longest was buried."""
+    history: int = 0
+    """Ended deliveries that are remembered."""

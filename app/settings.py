@@ -40,6 +40,14 @@ def _spool_url(url: str) -> str:
     return url
 
 
+def _reference(text: str) -> str:
+    """Refuse what is no reference. The message never holds it: it may be the secret itself."""
+    kind, _, name = text.partition(":")
+    if text and (kind not in {"env", "file"} or not name):
+        raise ValueError("must be a reference, env:NAME or file:PATH, never the admin token itself")
+    return text
+
+
 def _lower(text: object) -> object:
     return text.lower() if isinstance(text, str) else text
 
@@ -94,6 +102,12 @@ class Settings(BaseSettings):
         "info", description="The least severe log line that is written."
     )
 
+    admin_token: Annotated[str, AfterValidator(_reference)] = Field(
+        "",
+        repr=False,
+        description="Reference of the admin token, `env:NAME` or `file:PATH`; without one there is no admin API.",
+    )
+
     body_bytes_max: int = Field(
         10_000_000,
         ge=1_000,
@@ -129,6 +143,27 @@ class Settings(BaseSettings):
     )
     waiting_age_max_s: float = Field(
         7 * 86_400, ge=1, le=365 * 86_400, description="A delivery that waits longer becomes a dead letter."
+    )
+    dead_age_max_s: float = Field(
+        30 * 86_400, ge=1, le=3_650 * 86_400, description="A dead letter that is older is discarded."
+    )
+    dead_bytes_max: int = Field(
+        1024**3,
+        ge=0,
+        le=10 * 1024**4,
+        description="Payload bytes of dead letters; beyond, the oldest are discarded.",
+    )
+    history_age_max_s: float = Field(
+        86_400,
+        ge=0,
+        le=365 * 86_400,
+        description="How long a delivery can still be shown after its end; 0 keeps no history.",
+    )
+    history_max: int = Field(
+        100_000,
+        ge=0,
+        le=100_000_000,
+        description="Ended deliveries that can still be shown; beyond, the oldest are forgotten.",
     )
     lease_s: float = Field(
         120,

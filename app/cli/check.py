@@ -10,6 +10,7 @@ from typing import Final
 import click
 import orjson
 
+from app.admin.token import AdminToken
 from app.cli.findings import Finding, State
 from app.cli.probe import Prober
 from app.errors import ConfigError
@@ -119,6 +120,11 @@ def _look(environ: Mapping[str, str], report: _Report, asking: _Asking | None, *
         return
     given = sum(bool(environ.get(PREFIX + field.upper())) for field in Settings.model_fields)
     report.tell(Finding("settings", "ok", f"{given} set, {len(Settings.model_fields) - given} by default"))
+    try:
+        if settings.admin_token:
+            AdminToken.load(settings.admin_token, environ=environ)
+    except ConfigError as error:
+        report.faults("settings", error, "docs/http.md explains the admin API and its token.")
     try:
         snapshot = Registry.load(settings.tenants_file, environ=environ).snapshot
     except ConfigError as error:

@@ -41,7 +41,7 @@ def migrate_command(url: str | None) -> None:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 def copy_command(source: str, target: str) -> None:
-    """Copy the spool at FROM into the empty one at TO: waiting deliveries, dead letters, dedup keys and books.
+    """Copy the spool at FROM into the empty one at TO: deliveries, dead letters, dedup keys, books, history, audit.
 
     Each is a URL as in RELAY_SPOOL_URL, or @NAME for the environment variable that holds it, which keeps a password
     out of the list of processes. Counts and a digest over everything are compared in the end. A copy that was cut off
@@ -54,10 +54,7 @@ def copy_command(source: str, target: str) -> None:
         found = asyncio.run(copy(*urls, say=_say))
     except SpoolError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(
-        f"copied and compared: {found.hooks} hooks, {found.deliveries} deliveries, {found.dedup_keys} dedup keys, "
-        f"digest {found.words}"
-    )
+    click.echo(f"copied and compared: {found}, digest {found.words}")
 
 
 def _say(words: str) -> None:

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from random import Random
 
 import structlog
 
 from app.delivery.breaker import Breaker, State, half_opened, left_s, opened, succeeded
-from app.delivery.pace import Pace
 from app.delivery.ports import Shared, Wire
 from app.delivery.retry import delay
+from app.delivery.words import LaneState
 from app.model import Secret, Stream
-from app.splunk.answers import Answer, at_fault, elsewhere
+from app.splunk.answers import Answer, Scope, at_fault, elsewhere
+from app.splunk.codes import Act
 from app.tenants.model import Destination
 
 _log = structlog.get_logger()
@@ -24,12 +24,21 @@ _OF = "/"
 class _Address:
     """One address and whether it is in order."""
 
-    __slots__ = ("breaker", "url", "wire")
+    __slots__ = ("breaker", "since", "url", "wire", "words")
 
     def __init__(self, url: str, wire: Wire) -> None:
         self.url = url
         self.wire = wire
         self.breaker = Breaker()
+        self.words = ""
+        """Why it is left out."""
+        self.since = 0.0
+        """Unix seconds."""
+
+    @property
+    def left_out(self) -> bool:
+        """Whether it is, or is being tried."""
+        return self.breaker.state is not State.CLOSED
 
 
 class Addresses:
@@ -40,11 +49,10 @@ class Addresses:
     left out, the one whose turn comes first is asked.
     """
 
-    def __init__(self, stream: Stream, wires: Sequence[tuple[str, Wire]], *, pace: Pace, rng: Random) -> None:
+    def __init__(self, stream: Stream, wires: Sequence[tuple[str, Wire]], shared: Shared) -> None:
         self._stream = stream
         self._addresses = [_Address(url, wire) for url, wire in wires]
-        self._pace = pace
-        self._rng = rng
+        self._shared = shared
         self._loop = asyncio.get_running_loop()
         self._turn = 0
 
@@ -74,8 +82,30 @@ class Addresses:
 
     async def close(self) -> None:
         """Close all."""
+        self._shared.observer.left_out(self._stream, addresses=0)
         for each in self._addresses:
             await each.wire.close()
+
+    def states(self) -> list[LaneState]:
+        """For readiness: which addresses are left out while others work. Without any, the destination pauses anyway."""
+        if all(each.left_out for each in self._addresses):
+            return []
+        return [
+            LaneState(
+                stream=self._stream,
+                scope=Scope.NONE,
+                index=None,
+                state="left_out",
+                words=f"works through other addresses, {each.url} is left out: {each.words}",
+                act=Act.SPLUNK.value,
+                since=each.since,
+            )
+            for each in self._addresses
+            if each.left_out
+        ]
+
+    def _tell(self) -> None:
+        self._shared.observer.left_out(self._stream, addresses=sum(each.left_out for each in self._addresses))
 
     async def _ask(self, ask: Callable[[Wire], Awaitable[Answer]]) -> Answer:
         asked: set[_Address] = set()
@@ -116,6 +146,7 @@ class Addresses:
     def _works(self, address: _Address) -> None:
         before, address.breaker = address.breaker, succeeded(address.breaker)
         if before.state is not State.CLOSED and address.breaker.state is State.CLOSED:
+            self._tell()
             _log.info(
                 "address.returned", tenant=self._stream.tenant, destination=self._stream.destination, url=address.url
             )
@@ -123,19 +154,22 @@ class Addresses:
     def _eject(self, address: _Address, answer: Answer) -> None:
         wait = delay(
             address.breaker.openings + 1,
-            jitter=self._rng.random(),
-            base_s=self._pace.retry_base_s * 2,
-            cap_s=self._pace.retry_max_s,
+            jitter=self._shared.rng.random(),
+            base_s=self._shared.pace.retry_base_s * 2,
+            cap_s=self._shared.pace.retry_max_s,
         )
         fresh = address.breaker.state is State.CLOSED
         address.breaker = opened(address.breaker, now=self._loop.time(), wait_s=wait)
+        address.words = answer.fault.value if answer.fault else f"HTTP {answer.status}, code {answer.code}"
         if fresh:
+            address.since = self._shared.clock()
+            self._tell()
             _log.warning(
                 "address.ejected",
                 tenant=self._stream.tenant,
                 destination=self._stream.destination,
                 url=address.url,
-                words=answer.fault.value if answer.fault else f"HTTP {answer.status}, code {answer.code}",
+                words=address.words,
                 again_in_s=round(wait, 2),
             )
 
@@ -146,4 +180,4 @@ def open_all(destination: Destination, shared: Shared) -> Wire:
         return shared.open_wire(destination)
     wires = [(url, shared.open_wire(replace(destination, url=url, more_urls=()))) for url in destination.urls]
     stream = Stream(destination.tenant, destination.name)
-    return Addresses(stream, wires, pace=shared.pace, rng=shared.rng)
+    return Addresses(stream, wires, shared)

@@ -8,16 +8,16 @@ several batches: they are confirmed by as many ``true`` as they are, since each 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from app.delivery import words
 from app.delivery.batch import Batch, Division, Parcel
+from app.delivery.completing import Completing
 from app.delivery.ports import Shared, Wire
-from app.model import Secret, Stream
-from app.splunk.acks import Poll, judge_poll
+from app.model import Attempt, Secret, Stream
+from app.splunk.acks import ACKS_FULL, Poll, judge_poll
 from app.splunk.answers import Answer, Outcome, Scope, Verdict
 from app.splunk.codes import Act
 from app.tenants.model import Ack, Destination
@@ -28,9 +28,6 @@ POLL_IDS_MAX = 1_000
 ENDING_POLL_S = 1.0
 GRACE_POLLS = 6
 """So often is asked for what waits once the balancer gave another cookie: it may lead to the same indexer still."""
-
-GiveBack = Callable[[Sequence[Parcel], str], Coroutine[Any, Any, None]]
-"""Releases parcels, with the fault in words."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,7 +46,13 @@ class Awaiting:
     """One per outlet; does nothing where no acks are asked for. ``on_end`` is called once nothing waits."""
 
     def __init__(
-        self, destination: Destination, wire: Wire, shared: Shared, *, give_back: GiveBack, on_end: Callable[[], None]
+        self,
+        destination: Destination,
+        wire: Wire,
+        shared: Shared,
+        *,
+        completing: Completing,
+        on_end: Callable[[], None],
     ) -> None:
         self.count = 0
         """Deliveries that wait."""
@@ -59,7 +62,7 @@ class Awaiting:
         self._ack = destination.ack or Ack()
         self._wire = wire
         self._shared = shared
-        self._give_back = give_back
+        self._completing = completing
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._pending: dict[str, dict[int, _Pending]] = {}
@@ -67,7 +70,9 @@ class Awaiting:
         self._left: dict[str, float] = {}
         """Channels with something pending that are in use no more, and until when they are asked."""
         self._disabled = ""
-        self._ending = asyncio.Event()
+        self._ending = False
+        self._hurry = asyncio.Event()
+        """Do not wait for the time of the next poll."""
 
     @property
     def full(self) -> bool:
@@ -95,7 +100,7 @@ class Awaiting:
         )
 
     def hold(
-        self, batch: Batch, answer: Answer, verdict: Verdict, division: Division[Parcel]
+        self, batch: Batch, answer: Answer, verdict: Verdict, division: Division[Parcel], attempt: Attempt
     ) -> tuple[Verdict, Division[Parcel]]:
         """Keep what was accepted until it is indexed; what is left of ``division`` is the caller's."""
         if not self._asks:
@@ -106,16 +111,23 @@ class Awaiting:
             return verdict, division
         if verdict.outcome is Outcome.DELIVERED:
             verdict = replace(verdict, outcome=Outcome.ACCEPTED)
+        parcels = [each.accepted(attempt) for each in division.delivered]
         if ack_id is None:
-            self._lose(division.delivered, "accepted, but the answer names no id to ask for", "unnamed")
+            self._lose(parcels, "accepted, but the answer names no id to ask for", "unnamed")
         else:
             self._disabled = ""
-            self._add(batch.hec_token, answer.channel, ack_id, division.delivered)
+            self._add(batch.hec_token, answer.channel, ack_id, parcels)
         return verdict, replace(division, delivered=())
+
+    def heed(self, answer: Answer) -> None:
+        """Where Splunk says that it keeps too many acks (codes 25 and 27), they are fetched without waiting."""
+        if answer.code in ACKS_FULL:
+            self._hurry.set()
 
     def end(self) -> None:
         """Nothing more will be held: poll now, and more often."""
-        self._ending.set()
+        self._ending = True
+        self._hurry.set()
 
     def abandon(self) -> list[Parcel]:
         """Everything that waits, no longer here: nobody will ask for it."""
@@ -123,12 +135,12 @@ class Awaiting:
         self._pending.clear()
         if parcels:
             self._counted(-self.count)
-        return [each.posted(ambiguous=True) for each in parcels]
+        return [each.told("the relay was stopped before it was told to be indexed", ambiguous=True) for each in parcels]
 
     def _add(self, hec_token: Secret, channel: str, ack_id: int, parcels: Sequence[Parcel]) -> None:
         row = self._pending.setdefault(channel, {})
         each = row.setdefault(ack_id, _Pending(hec_token, self._loop.time()))
-        each.parcels += [replace(parcel, envelope=b"") for parcel in parcels]
+        each.parcels += parcels
         each.batches += 1
         self._counted(len(parcels))
         if not self.polling:
@@ -152,12 +164,13 @@ class Awaiting:
 
     async def _rest(self) -> None:
         """Until the next polls; at the end of the relay or of the outlet they come soon."""
-        if self._ending.is_set():
+        if self._ending:
             await asyncio.sleep(min(self._ack.poll_s, ENDING_POLL_S))
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(self._ack.poll_s):
-                await self._ending.wait()
+                await self._hurry.wait()
+        self._hurry.clear()
 
     async def _poll(self, channel: str) -> None:
         """Ask for everything that waits in one channel."""
@@ -199,13 +212,8 @@ class Awaiting:
         after_s = self._loop.time() - min(each.since for each in taken)
         words.confirmed(self._stream, hec_events=len(parcels), after_s=after_s, is_indexed=how == "indexed")
         self._shared.observer.acknowledged(self._stream, ack=how, count=len(parcels))
-        self._shared.spawn(self._settle(parcels), "settle")
-
-    async def _settle(self, parcels: Sequence[Parcel]) -> None:
-        done = [each.delivery for each in parcels]
-        await self._shared.ledger.settle(done)
-        now = self._shared.clock()
-        self._shared.observer.delivered(self._stream, delays_s=[max(0.0, now - each.hook.received_at) for each in done])
+        said = f"told to be indexed after {after_s:.1f} s" if how == "indexed" else "no acknowledgment is given"
+        self._shared.spawn(self._completing.settle([each.told(said) for each in parcels]), "settle")
 
     def _drop(self, channel: str, ids: Sequence[int], fault: str, how: str) -> None:
         """They are sent again. A late ``true`` for their ids must not confirm what comes: that gets a new channel."""
@@ -218,7 +226,8 @@ class Awaiting:
         words.unconfirmed(self._stream, hec_events=len(parcels), fault=fault)
         self._shared.observer.acknowledged(self._stream, ack=how, count=len(parcels))
         self._shared.observer.resent(self._stream, count=len(parcels), ambiguous=True)
-        self._shared.spawn(self._give_back([each.posted(ambiguous=True) for each in parcels], fault), "release")
+        lost = [each.told(fault, ambiguous=True) for each in parcels]
+        self._shared.spawn(self._completing.release(lost, fault=fault), "release")
 
     def _give_up(self) -> None:
         """What is overdue, and what waits in a channel that was left a while ago."""

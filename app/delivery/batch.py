@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from app.delivery.flow import company
-from app.model import Delivery, Secret, Stream
+from app.model import Attempt, Delivery, Secret, Stream
 from app.splunk.answers import Rest, Verdict
 from app.splunk.encode import join, mark
 
@@ -20,18 +20,28 @@ class Parcel:
     delivery: Delivery
     """Without its payload, which the spool keeps."""
     envelope: bytes
-    posts: int = 0
-    """How often it was posted since it was claimed."""
-    ambiguous: bool = False
-    """One of those may have reached Splunk."""
+    tried: tuple[Attempt, ...] = ()
+    """The posts since it was claimed, oldest first."""
     doubted: bool = False
     """It was refused alone by something before Splunk while Splunk was well."""
 
-    def posted(self, *, ambiguous: bool, doubted: bool = False) -> "Parcel":
-        """The same after a post that did not deliver it; marked if that is not certain."""
-        posts = self.posts + 1
-        envelope = mark(self.envelope, self.delivery.attempts + posts + 1) if ambiguous else self.envelope
-        return replace(self, posts=posts, ambiguous=self.ambiguous or ambiguous, doubted=doubted, envelope=envelope)
+    def posted(self, attempt: Attempt, *, doubted: bool = False) -> "Parcel":
+        """The same after a post that did not deliver it, to be posted again; marked if that is not certain."""
+        tried = (*self.tried, attempt)
+        envelope = self.envelope
+        if attempt.ambiguous:
+            envelope = mark(envelope, self.delivery.attempts + len(tried) + 1)
+        return replace(self, tried=tried, doubted=doubted, envelope=envelope)
+
+    def accepted(self, attempt: Attempt) -> "Parcel":
+        """The same after a post that Splunk accepted, without what is not needed while the ack is awaited."""
+        return replace(self, tried=(*self.tried, attempt), envelope=b"")
+
+    def told(self, words: str, *, ambiguous: bool = False) -> "Parcel":
+        """The same once it is known what became of the last post."""
+        *before, last = self.tried
+        told = last._replace(answer=f"{last.answer}; {words}", ambiguous=ambiguous)
+        return replace(self, tried=(*before, told))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,10 +100,9 @@ def take(queue: deque[Parcel], *, bytes_max: int, count_max: int) -> tuple[Parce
     while queue and len(taken) < room:
         parcel = queue[0]
         size += len(parcel.envelope) + 1
-        room = min(
-            room,
-            company(attempts=parcel.delivery.attempts, ambiguous=parcel.delivery.ambiguous, most=count_max),
-        )
+        delivery = parcel.delivery
+        if delivery.attempts or delivery.ambiguous:
+            room = min(room, company(attempts=delivery.attempts, ambiguous=delivery.ambiguous, most=count_max))
         if taken and (size - 1 > bytes_max or len(taken) >= room):
             break
         taken.append(queue.popleft())

@@ -1,30 +1,33 @@
-"""Takes due deliveries from the spool, turns each into an encoded hec_event and hands it to its outlet."""
+"""Takes due deliveries from the spool, has each made into a hec_event and hands it to its outlet."""
 
 import asyncio
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from collections.abc import Callable
+from typing import NamedTuple
 
 import structlog
 
 from app.delivery import words
 from app.delivery.batch import Parcel
-from app.delivery.ledger import SPOOL_FAULTS
+from app.delivery.flow import START_HELD
+from app.delivery.ledger import SPOOL_FAULTS, sure_until
+from app.delivery.making import Made, Making, Transform
 from app.delivery.outlet import SHARE, Outlet
 from app.delivery.ports import Shared
-from app.errors import EnvelopeFault
-from app.model import Burial, Cause, Delivery, Hook, Stream
+from app.model import Burial, Cause, Delivery, Stream
 from app.splunk.answers import Scope
 from app.splunk.codes import Act
-from app.splunk.encode import encode
-from app.splunk.hec_event import HecEvent
 from app.spool.interface import Spool
 from app.tenants.model import Destination, Snapshot
-from app.transform import Filtered
 
 _log = structlog.get_logger()
 
 CLAIM_MAX = 256
-CLAIM_PER_STREAM = 64
+CLAIM_PER_STREAM = START_HELD
+"""Where several streams have something due. One that is alone with its backlog gets more at once."""
+CLAIM_S = 0.02
+"""A claim of one stream is no more than takes so long to distribute: somebody else's hook waits as long."""
 BREATH_S = 0.02
 """Between two claims when there is not much to do: what comes in meanwhile is claimed together."""
 SLICE_S = 0.005
@@ -32,8 +35,10 @@ SLICE_S = 0.005
 THREAD_FROM_BYTES = 262_144
 """Payloads from this size on are transformed in a thread."""
 
-Transform = Callable[..., HecEvent | Filtered]
-"""``transform(hook, destination, *, event_bytes_max)``: pure."""
+
+class _Claim(NamedTuple):
+    deliveries: list[Delivery]
+    sure_until: float
 
 
 class Feeder:
@@ -43,13 +48,17 @@ class Feeder:
         self.outlets: dict[Stream, Outlet] = {}
         self._spool = spool
         self._shared = shared
-        self._transform = transform
+        self._make = Making(transform, event_bytes_max=shared.pace.event_bytes_max)
         self._ending: set[Outlet] = set()
         self._missing: dict[Stream, float] = {}
         self._wake = asyncio.Event()
         self._stopped = False
         self._starved = False
         """Something could not be claimed because of a limit of ours."""
+        self._alone = False
+        """The last claim was of one stream, and it had all that was asked of it."""
+        self._cost_s = CLAIM_S / CLAIM_PER_STREAM
+        """What it lately took to distribute one delivery."""
 
     def wake(self) -> None:
         """There may be something to claim."""
@@ -60,6 +69,11 @@ class Feeder:
         if self._starved:
             self._wake.set()
 
+    def go_on(self) -> None:
+        """What could not be posted because nobody knew whose it is perhaps can be now."""
+        for outlet in self.outlets.values():
+            outlet.pump()
+
     def stop(self) -> None:
         """Claim nothing more; ``run`` returns after what it is doing."""
         self._stopped = True
@@ -67,35 +81,36 @@ class Feeder:
 
     async def run(self) -> None:
         """Feed until stopped."""
-        loop = asyncio.get_running_loop()
-        pace = self._shared.pace
+        pace, ledger = self._shared.pace, self._shared.ledger
         while not self._stopped:
             self._wake.clear()
-            begun = loop.time()
-            claimed = await self._claim()
-            took = loop.time() - begun
-            await self._distribute(claimed)
-            if len(claimed) >= CLAIM_PER_STREAM:
-                await asyncio.sleep(0)
+            begun = time.monotonic()
+            claim = await self._claim()
+            took = time.monotonic() - begun
+            await self._distribute(ledger.take(claim.deliveries, sure_until=claim.sure_until))
+            if len(claim.deliveries) >= CLAIM_PER_STREAM:
                 continue
-            await asyncio.sleep(min(max(BREATH_S, took), pace.poll_interval_s))
+            if not self._starved:
+                await asyncio.sleep(min(max(BREATH_S, took), pace.poll_interval_s))
             try:
                 async with asyncio.timeout(pace.poll_interval_s):
                     await self._wake.wait()
             except TimeoutError:
                 continue
 
-    async def _claim(self) -> list[Delivery]:
+    async def _claim(self) -> _Claim:
         pace, ledger = self._shared.pace, self._shared.ledger
+        asked = time.monotonic()
         room = pace.in_flight_bytes_max - ledger.bytes_held
         full = {stream for stream, outlet in self.outlets.items() if outlet.full}
-        self._starved = room <= 0 or bool(full)
+        self._starved = room <= 0 or any(self.outlets[stream].starved for stream in full)
         if room <= 0:
-            return []
+            return _Claim([], asked)
+        per_stream = self._per_stream(full)
         try:
-            return await self._spool.claim(
+            deliveries = await self._spool.claim(
                 limit=CLAIM_MAX,
-                per_stream=CLAIM_PER_STREAM,
+                per_stream=per_stream,
                 bytes_max=min(room, pace.in_flight_bytes_max // SHARE),
                 lease_s=pace.lease_s,
                 busy=full | self._missing.keys(),
@@ -103,34 +118,57 @@ class Feeder:
         except SPOOL_FAULTS as fault:
             self._shared.observer.spool_failed(doing="claim")
             _log.warning("spool.failed", doing="claim", fault=str(fault))
-            return []
+            return _Claim([], asked)
+        self._alone = len(deliveries) >= per_stream and len({each.stream for each in deliveries}) == 1
+        return _Claim(deliveries, sure_until(asked, pace.lease_s))
 
-    async def _distribute(self, claimed: list[Delivery]) -> None:
+    def _per_stream(self, full: set[Stream]) -> int:
+        """Of a stream that is alone, as many as take ``CLAIM_S``, if whoever else shows up may have as many."""
+        if not self._alone:
+            return CLAIM_PER_STREAM
+        room = min((outlet.room for stream, outlet in self.outlets.items() if stream not in full), default=0)
+        return max(CLAIM_PER_STREAM, min(CLAIM_MAX, room, int(CLAIM_S / self._cost_s)))
+
+    async def _distribute(self, deliveries: list[Delivery]) -> None:
         """Every delivery goes one of four ways: into a lane, settled as filtered, buried, or back."""
-        loop = asyncio.get_running_loop()
         filtered: list[Delivery] = []
         burials: list[Burial] = []
         back: defaultdict[float, list[Delivery]] = defaultdict(list)
-        begun = loop.time()
-        for delivery in self._shared.ledger.take(claimed):
+        touched: set[Outlet] = set()
+        begun = slice_begun = time.monotonic()
+        for delivery in deliveries:
             outlet = self._outlet(delivery.stream)
             if outlet is None:
                 back[0.0].append(delivery)
                 continue
-            made = await self._make(delivery, outlet.destination)
-            match made:
-                case Filtered():
-                    filtered.append(delivery)
-                case Burial():
-                    burials.append(made)
-                case (index, parcel):
-                    again_s = outlet.put(parcel, index)
-                    if again_s is not None:
-                        back[round(again_s, 1)].append(delivery)
-            if loop.time() - begun > SLICE_S:
+            if len(delivery.hook.payload) < THREAD_FROM_BYTES:
+                made = self._make(delivery, outlet.destination)
+            else:
+                made = await asyncio.to_thread(self._make, delivery, outlet.destination)
+            if isinstance(made, Made):
+                parcel = Parcel(self._shared.ledger.light(delivery), made.envelope)
+                again_s = outlet.put(parcel, made.index)
+                touched.add(outlet)
+                if again_s is not None:
+                    back[round(again_s, 1)].append(delivery)
+            elif isinstance(made, Burial):
+                burials.append(made)
+            else:
+                filtered.append(delivery)
+            if time.monotonic() - slice_begun > SLICE_S:
+                self._pump(touched)
                 await asyncio.sleep(0)
-                begun = loop.time()
+                slice_begun = time.monotonic()
+        self._pump(touched)
         self._write(filtered, burials, back)
+        if deliveries:
+            self._cost_s += ((time.monotonic() - begun) / len(deliveries) - self._cost_s) / 4
+
+    @staticmethod
+    def _pump(outlets: set[Outlet]) -> None:
+        for each in outlets:
+            each.pump()
+        outlets.clear()
 
     def _write(self, filtered: list[Delivery], burials: list[Burial], back: dict[float, list[Delivery]]) -> None:
         """Have the spool know, without waiting for it."""
@@ -147,40 +185,12 @@ class Feeder:
                 lambda stream, count: self._shared.observer.buried(stream, cause=Cause.UNTRANSFORMABLE, count=count),
             )
         for retry_in_s, deliveries in back.items():
-            spawn(ledger.release(deliveries, retry_in_s=retry_in_s, attempted=False), "release")
+            spawn(ledger.release(deliveries, retry_in_s=retry_in_s), "release")
 
     @staticmethod
     def _count(deliveries: list[Delivery], tell: Callable[[Stream, int], None]) -> None:
-        counts: defaultdict[Stream, int] = defaultdict(int)
-        for each in deliveries:
-            counts[each.stream] += 1
-        for stream, count in counts.items():
+        for stream, count in Counter([each.stream for each in deliveries]).items():
             tell(stream, count)
-
-    async def _make(
-        self, delivery: Delivery, destination: Destination
-    ) -> Filtered | Burial | tuple[str | None, Parcel]:
-        """The hec_event of a delivery, encoded, with the index it is for."""
-        try:
-            made = await self._transformed(delivery.hook, destination)
-            if isinstance(made, Filtered):
-                return made
-            # Only what Splunk may have already is marked as another attempt.
-            attempt = delivery.attempts + 1 if delivery.ambiguous else 1
-            envelope = encode(made, delivery_id=delivery.hook.delivery_id, attempt=attempt)
-        except EnvelopeFault as fault:
-            return Burial(delivery, Cause.UNTRANSFORMABLE, str(fault), attempted=False)
-        except Exception as fault:  # noqa: BLE001  a bug met by one hook must not end the delivery of all others
-            _log.exception("transform.failed", delivery_id=delivery.hook.delivery_id)
-            words_ = f"transform failed with {type(fault).__name__}"
-            return Burial(delivery, Cause.UNTRANSFORMABLE, words_, attempted=False)
-        return made.index, Parcel(self._shared.ledger.light(delivery), envelope)
-
-    async def _transformed(self, hook: Hook, destination: Destination) -> HecEvent | Filtered:
-        event_bytes_max = self._shared.pace.event_bytes_max
-        if len(hook.payload) < THREAD_FROM_BYTES:
-            return self._transform(hook, destination, event_bytes_max=event_bytes_max)
-        return await asyncio.to_thread(self._transform, hook, destination, event_bytes_max=event_bytes_max)
 
     def _outlet(self, stream: Stream) -> Outlet | None:
         """The outlet of a stream; ``None`` if the tenants file does not name its destination.

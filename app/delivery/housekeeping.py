@@ -5,9 +5,12 @@ from collections.abc import Callable
 
 import structlog
 
+from app.delivery import words
 from app.delivery.ledger import SPOOL_FAULTS
+from app.delivery.observer import Observer
 from app.delivery.pace import Pace
 from app.delivery.ports import Tenants
+from app.model import Budgets, Swept
 from app.spool.interface import Spool
 
 _log = structlog.get_logger()
@@ -15,16 +18,19 @@ _log = structlog.get_logger()
 EVERY_S_MAX = 10.0
 EVERY_S_MIN = 0.1
 ROWS = 500
-"""Changed in one go; accepting gets its turn in between."""
+"""Changed in one go, of each kind; accepting gets its turn in between."""
 
 
 class Housekeeping:
-    """Expires what waited too long, and gives parked hooks to the tenant that claims them."""
+    """Keeps the spool to its budgets, and gives parked hooks to the tenant that claims them."""
 
-    def __init__(self, spool: Spool, tenants: Tenants, pace: Pace, *, sweep: Callable[[], None]) -> None:
+    def __init__(
+        self, spool: Spool, tenants: Tenants, pace: Pace, *, observer: Observer, sweep: Callable[[], None]
+    ) -> None:
         self._spool = spool
         self._tenants = tenants
-        self._pace = pace
+        self._budgets = Budgets(**{name: getattr(pace, name) for name in Budgets.__dataclass_fields__})
+        self._observer = observer
         self._sweep = sweep
         self._every_s = min(EVERY_S_MAX, max(EVERY_S_MIN, pace.waiting_age_max_s / 4))
         self._wake = asyncio.Event()
@@ -41,6 +47,7 @@ class Housekeeping:
                 await self._adopt()
                 await self._expire()
             except SPOOL_FAULTS as fault:
+                self._observer.spool_failed(doing="housekeeping")
                 _log.warning("spool.failed", doing="housekeeping", fault=str(fault))
             self._sweep()
             try:
@@ -50,13 +57,15 @@ class Housekeeping:
                 continue
 
     async def _expire(self) -> None:
-        changed = ROWS
-        while changed >= ROWS:
-            changed = await self._spool.expire(
-                waiting_age_s=self._pace.waiting_age_max_s,
-                dedup_window_s=self._pace.dedup_window_s,
-                limit=ROWS,
-            )
+        """Until a round has found less than it may change: then there is nothing more of any kind."""
+        swept = Swept(changed=ROWS)
+        while swept.changed >= ROWS:
+            swept = await self._spool.expire(self._budgets, limit=ROWS)
+            for (stream, cause), count in swept.buried.items():
+                words.expired(stream, cause, count=count, waiting_age_max_s=self._budgets.waiting_age_max_s)
+                self._observer.buried(stream, cause=cause, count=count)
+            for stream, count in swept.discarded.items():
+                words.discarded(stream, count=count)
 
     async def _adopt(self) -> None:
         for installation in await self._spool.parked():

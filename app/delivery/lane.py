@@ -27,6 +27,8 @@ class Lane:
 
     def closed_for_s(self, now: float, *, trial_s: float) -> float:
         """Seconds for which this lane takes nothing; 0 if it does, ``trial_s`` while one hec_event tries it."""
+        if self.pause.state is State.CLOSED:
+            return 0.0
         self.pause = self.pause.half_opened(now)
         if self.pause.state is State.HALF_OPEN and not self.empty:
             return trial_s

@@ -5,7 +5,9 @@ delivery that is done is remembered here until the spool knows it, also if its l
 """
 
 import asyncio
-from collections import Counter
+import math
+import time
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from random import Random
@@ -15,7 +17,7 @@ import structlog
 from app.delivery.observer import Observer
 from app.delivery.retry import delay
 from app.errors import RelayError
-from app.model import Burial, Delivery, Stream
+from app.model import Attempt, Burial, Delivery, Hook, Stream
 from app.spool.interface import Spool
 
 _log = structlog.get_logger()
@@ -38,6 +40,9 @@ class Ledger:
         self._counts: Counter[Stream] = Counter()
         self._stream_bytes: Counter[Stream] = Counter()
         self._wake: Callable[[], None] = lambda: None
+        self._sure_until = math.inf
+        self.lost: set[int] = set()
+        """Held here, and by now somebody else's: not to be posted. What is posted already ends as it may."""
         self.bytes_held = 0
         """Payload bytes of what is claimed."""
         self.unwritten = 0
@@ -48,8 +53,9 @@ class Ledger:
         return len(self._held)
 
     def light(self, delivery: Delivery) -> Delivery:
-        """The same delivery as it is kept here: without its payload."""
-        return self._held[delivery.seq]
+        """The same delivery without its payload, and so it is kept here from now on: the spool keeps the payload."""
+        light = self._held[delivery.seq] = _without_payload(delivery)
+        return light
 
     def held(self, stream: Stream) -> int:
         """How many of that stream are claimed."""
@@ -63,33 +69,56 @@ class Ledger:
         """Have ``wake`` called when deliveries are given up, whatever became of them."""
         self._wake = wake
 
-    def take(self, claimed: Iterable[Delivery]) -> list[Delivery]:
-        """Take over a claim; those of it that are to be delivered.
+    @property
+    def sure(self) -> bool:
+        """Whether no lease has run out, as far as this clock knows. While it may have, nothing is to be posted."""
+        return time.monotonic() < self._sure_until
+
+    def take(self, claimed: Iterable[Delivery], *, sure_until: float = math.inf) -> list[Delivery]:
+        """Take over a claim; those of it that are to be delivered. ``sure_until`` is on ``time.monotonic``.
 
         What is still held from a claim whose lease ran out is not delivered twice: it goes on under the new one.
         """
+        if not self._held:
+            self._sure_until = sure_until  # what is held already runs out sooner
+        held, sizes = self._held, self._bytes
         fresh = []
         for each in claimed:
-            known = each.seq in self._held
-            self._held[each.seq] = _without_payload(each)
-            if not known:
-                self._add(each.stream, 1, len(each.hook.payload))
-                self._bytes[each.seq] = len(each.hook.payload)
+            if each.seq in held:
+                held[each.seq] = _without_payload(each)
+                self.lost.discard(each.seq)
+            else:
+                held[each.seq] = each
+                sizes[each.seq] = len(each.hook.payload)
                 fresh.append(each)
+        self._count(fresh, [sizes[each.seq] for each in fresh], 1)
         return fresh
 
     async def renew(self, *, lease_s: float) -> None:
-        """Extend every lease."""
-        if not self._held:
+        """Extend every lease; what is somebody else's by now is ``lost``."""
+        asked = list(self._held.values())
+        if not asked:
             return
+        begun = time.monotonic()
         try:
-            await self._spool.renew(list(self._held.values()), lease_s=lease_s)
+            ours = await self._spool.renew(asked, lease_s=lease_s)
         except SPOOL_FAULTS as fault:
             self._failed("renew", fault)
+            return
+        self._sure_until = sure_until(begun, lease_s)
+        # What was settled or claimed anew meanwhile is none of those.
+        self.lost.update(each.seq for each in asked if each.seq not in ours and self._held.get(each.seq) is each)
 
-    async def settle(self, deliveries: Sequence[Delivery], *, filtered: bool = False) -> None:
-        """They are done; returns once the spool knows."""
-        await self._write("settle", deliveries, lambda ours: self._spool.settle(ours, filtered=filtered))
+    def forget(self, deliveries: Sequence[Delivery]) -> None:
+        """They are lost and were not posted: whoever has them now sends them."""
+        _log.warning("lease.lost", doing="post", deliveries=len(deliveries))
+        self._drop(deliveries)
+
+    async def settle(
+        self, deliveries: Sequence[Delivery], *, filtered: bool = False, tried: Sequence[Attempt] = ()
+    ) -> None:
+        """They are done, after these posts; returns once the spool knows."""
+        await self._write("settle", deliveries, lambda ours: self._spool.settle(ours, filtered=filtered, tried=tried))
 
     async def bury(self, burials: Sequence[Burial]) -> None:
         """They are dead letters; returns once the spool knows."""
@@ -101,26 +130,18 @@ class Ledger:
         )
 
     async def release(
-        self,
-        deliveries: Sequence[Delivery],
-        *,
-        retry_in_s: float,
-        attempted: bool,
-        ambiguous: bool = False,
-        fault: str = "",
+        self, deliveries: Sequence[Delivery], *, retry_in_s: float, tried: Sequence[Attempt] = (), fault: str = ""
     ) -> None:
-        """They are given back.
+        """They are given back, after these posts.
 
-        That an attempt was ambiguous is written until the spool knows; the rest is tried once, for the lease
+        That one of those was ambiguous is written until the spool knows; the rest is tried once, for the lease
         runs out anyway.
         """
 
         def give_back(ours: Sequence[Delivery]) -> Awaitable[int]:
-            return self._spool.release(
-                ours, retry_in_s=retry_in_s, attempted=attempted, ambiguous=ambiguous, fault=fault
-            )
+            return self._spool.release(ours, retry_in_s=retry_in_s, tried=tried, fault=fault)
 
-        await self._write("release", deliveries, give_back, once=not ambiguous)
+        await self._write("release", deliveries, give_back, once=not any(each.ambiguous for each in tried))
 
     async def _write(
         self,
@@ -154,22 +175,54 @@ class Ledger:
         self._drop(deliveries)
 
     def _drop(self, deliveries: Sequence[Delivery]) -> None:
-        for each in deliveries:
-            if self._held.pop(each.seq, None) is not None:
-                self._add(each.stream, -1, -self._bytes.pop(each.seq))
+        ours = [each for each in deliveries if self._held.pop(each.seq, None) is not None]
+        if self.lost:
+            self.lost.difference_update(each.seq for each in ours)
+        self._count(ours, [self._bytes.pop(each.seq) for each in ours], -1)
         self._wake()
 
-    def _add(self, stream: Stream, count: int, size: int) -> None:
-        self.bytes_held += size
-        self._counts[stream] += count
-        self._stream_bytes[stream] += size
-        if not self._counts[stream]:
-            del self._counts[stream], self._stream_bytes[stream]
+    def _count(self, deliveries: Sequence[Delivery], sizes: Sequence[int], sign: int) -> None:
+        """Book them in (``sign`` 1) or out (-1)."""
+        self.bytes_held += sign * sum(sizes)
+        by_stream: defaultdict[Stream, list[int]] = defaultdict(list)
+        for each, size in zip(deliveries, sizes, strict=True):
+            by_stream[each.stream].append(size)
+        for stream, each_size in by_stream.items():
+            self._counts[stream] += sign * len(each_size)
+            self._stream_bytes[stream] += sign * sum(each_size)
+            if not self._counts[stream]:
+                del self._counts[stream], self._stream_bytes[stream]
 
     def _failed(self, doing: str, fault: Exception) -> None:
         self._observer.spool_failed(doing=doing)
         _log.warning("spool.failed", doing=doing, fault=str(fault))
 
 
+def sure_until(begun: float, lease_s: float) -> float:
+    """Until when nobody else can have what was claimed or renewed at ``begun``, with time left for a post."""
+    return begun + lease_s / 2
+
+
 def _without_payload(delivery: Delivery) -> Delivery:
-    return replace(delivery, hook=replace(delivery.hook, payload=b"", dedup_keys=()))
+    """As ``dataclasses.replace`` would, in half the time."""
+    hook = delivery.hook
+    return Delivery(
+        seq=delivery.seq,
+        lease=delivery.lease,
+        stream=delivery.stream,
+        hook=Hook(
+            delivery_id=hook.delivery_id,
+            tenant=hook.tenant,
+            installation=hook.installation,
+            sender=hook.sender,
+            resource=hook.resource,
+            sent_at=hook.sent_at,
+            request_id=hook.request_id,
+            idempotency_key=hook.idempotency_key,
+            verified_with=hook.verified_with,
+            received_at=hook.received_at,
+            payload=b"",
+        ),
+        attempts=delivery.attempts,
+        ambiguous=delivery.ambiguous,
+    )

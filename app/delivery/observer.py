@@ -58,6 +58,10 @@ class Observer(Protocol):
         """So many wait no longer. ``ack`` is ``indexed``, or why nobody will ever know (a closed set)."""
         ...
 
+    def left_out(self, stream: Stream, *, addresses: int) -> None:
+        """So many addresses of a destination with several are left out just now."""
+        ...
+
     def unverified(self, streams: Sequence[Stream]) -> None:
         """The destinations, all of them, whose certificate is not checked."""
         ...
@@ -104,6 +108,9 @@ class Nobody:
         """See ``Observer``."""
 
     def acknowledged(self, stream: Stream, *, ack: str, count: int) -> None:
+        """See ``Observer``."""
+
+    def left_out(self, stream: Stream, *, addresses: int) -> None:
         """See ``Observer``."""
 
     def unverified(self, streams: Sequence[Stream]) -> None:

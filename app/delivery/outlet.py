@@ -5,22 +5,20 @@ address or hec_token changes gets a new outlet; the old one ends its posts and g
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from app.delivery import words
-from app.delivery.addresses import open_all
+from app.delivery.addresses import Addresses, open_all
 from app.delivery.awaiting import Awaiting
 from app.delivery.batch import Batch, Division, Parcel, divide
 from app.delivery.breaker import State
+from app.delivery.completing import Completing
 from app.delivery.flow import Flow, grown, paused, shrunk, slowed
 from app.delivery.gate import NO_HEC_TOKEN, Gate
 from app.delivery.lane import Lane
 from app.delivery.pause import wait_s
 from app.delivery.ports import Shared
-from app.delivery.retry import delay
-from app.model import Burial, Stream
+from app.model import Attempt, Stream
 from app.splunk.answers import Answer, Outcome, Rest, Scope, Verdict, judge, judge_probe
 from app.splunk.codes import code_label
 from app.splunk.encode import gzipped
@@ -44,9 +42,8 @@ class Outlet:
         self._pace = shared.pace
         self._loop = asyncio.get_running_loop()
         self._wire = open_all(destination, shared)
-        self._awaiting = Awaiting(
-            destination, self._wire, shared, give_back=self._release_unconfirmed, on_end=self._close_soon
-        )
+        self._completing = Completing(self.stream, shared)
+        self._awaiting = Awaiting(destination, self._wire, shared, completing=self._completing, on_end=self._close_soon)
         self._gate = Gate(self.stream, shared, probe=self._probe, on_open=self._on_open)
         self._lanes: dict[str | None, Lane] = {}
         self._lane_again_s = self._pace.retry_base_s * LANE_AGAIN
@@ -55,8 +52,11 @@ class Outlet:
         self._posts = 0
         self._users = 0
         """Posts and probes that use the wire."""
-        self._carrying: set[Batch] = set()
+        self._carrying: dict[Batch, float] = {}
+        """Posts under way, and when they began (Unix seconds)."""
         self._closing = False
+        self.ended = False
+        """It was told to end, nothing is under way any more, and its connections are closed."""
         self._timer: asyncio.TimerHandle | None = None
         self._used_at = self._loop.time()
         if destination.hec_token is None:
@@ -67,16 +67,23 @@ class Outlet:
     @property
     def full(self) -> bool:
         """Nothing more should be claimed for it now: it is paused, or holds what it may hold."""
-        ledger, awaiting = self._shared.ledger, self._awaiting
-        return (
-            self._gate.state is State.OPEN
-            or awaiting.full
-            or ledger.held(self.stream) - awaiting.count >= self._flow.held
-            or ledger.bytes_of(self.stream) >= self._pace.in_flight_bytes_max // SHARE
-        )
+        return self._gate.state is State.OPEN or self.starved
+
+    @property
+    def starved(self) -> bool:
+        """It holds what it may hold; with each delivery that is done there is room again."""
+        return self._awaiting.full or self.room <= 0
+
+    @property
+    def room(self) -> int:
+        """How many deliveries more may be claimed for it, as far as those that it holds say."""
+        ledger = self._shared.ledger
+        if ledger.bytes_of(self.stream) >= self._pace.in_flight_bytes_max // SHARE:
+            return 0
+        return self._flow.held - (ledger.held(self.stream) - self._awaiting.count)
 
     def put(self, parcel: Parcel, index: str | None) -> float | None:
-        """Take a parcel (``None``), or say in how many seconds to come back with it."""
+        """Take a parcel (``None``), or say in how many seconds to come back with it. To be followed by ``pump``."""
         now = self._used_at = self._loop.time()
         if self._closing:
             return 0.0
@@ -89,7 +96,6 @@ class Outlet:
         if again > 0:
             return max(again, self._lane_again_s) * (1 + self._shared.rng.random() / 4)
         lane.put(parcel, now)
-        self.pump()
         return None
 
     def states(self) -> list[words.LaneState]:
@@ -98,6 +104,8 @@ class Outlet:
         for lane in self._lanes.values():
             lane.pause = lane.pause.half_opened(now)
         found = [words.state_of(self.stream, None, self._gate.pause), self._awaiting.state()]
+        if isinstance(self._wire, Addresses):
+            found += self._wire.states()
         found += [words.state_of(self.stream, lane.index, lane.pause) for lane in self._lanes.values()]
         return [each for each in found if each is not None]
 
@@ -119,6 +127,8 @@ class Outlet:
             self._start(lane, now)
 
     def _posts_max(self) -> int:
+        if not self._shared.ledger.sure:
+            return 0
         match self._gate.state:
             case State.CLOSED:
                 return min(int(self._flow.posts), self._pace.concurrency_max)
@@ -134,11 +144,11 @@ class Outlet:
         """The lane that is ready first, and when; of those that are ready now, the one whose turn it is."""
         best: Lane | None = None
         best_at = float("inf")
+        # No company can come while nothing more is claimed.
+        linger_s = 0.0 if self.room <= 0 else self._pace.linger_s
         for lane in self._lanes.values():
             at = lane.ready_at(
-                bytes_max=self._body_bytes_max(),
-                count_max=self._pace.batch_hec_events_max,
-                linger_s=self._pace.linger_s,
+                bytes_max=self._body_bytes_max(), count_max=self._pace.batch_hec_events_max, linger_s=linger_s
             )
             if at < best_at:
                 best, best_at = lane, at
@@ -152,9 +162,23 @@ class Outlet:
         parcels = lane.take(now, bytes_max=self._body_bytes_max(), count_max=most)
         # To the end of the row, so that lanes take turns.
         self._lanes[lane.index] = self._lanes.pop(lane.index)
+        if self._shared.ledger.lost:
+            parcels = self._without_lost(parcels)
+            if not parcels:
+                return
         lane.posts += 1
         self._posts += 1
         self._shared.spawn(self._carry(lane, Batch(self.stream, lane.index, hec_token, parcels)), "post")
+
+    def _without_lost(self, parcels: tuple[Parcel, ...]) -> tuple[Parcel, ...]:
+        """Those that nobody else has by now; the others are forgotten here."""
+        ledger = self._shared.ledger
+        lost = [each.delivery for each in parcels if each.delivery.seq in ledger.lost]
+        if lost:
+            kept = tuple(each for each in parcels if each.delivery.seq not in ledger.lost)
+            ledger.forget(lost)
+            return kept
+        return parcels
 
     async def _carry(self, lane: Lane, batch: Batch) -> None:
         """Post one batch, and do what the answer says."""
@@ -162,7 +186,7 @@ class Outlet:
         gzip_level = self._gzip_level
         saturated = self._posts >= int(self._flow.posts)
         begun = self._loop.time()
-        self._carrying.add(batch)
+        at = self._carrying[batch] = self._shared.clock()
         self._users += 1
         try:
             answer = await self._wire.post(body, hec_token=batch.hec_token, gzip_level=gzip_level)
@@ -173,21 +197,24 @@ class Outlet:
             self._users -= 1
             self._posts -= 1
             lane.posts -= 1
-        self._carrying.discard(batch)
+        del self._carrying[batch]
         if answer.spare and verdict.scope is Scope.DESTINATION and self._gate.state is State.CLOSED:
             verdict = replace(verdict, scope=Scope.NONE)  # that address is left out, the others go on
+        seconds = self._loop.time() - begun
+        attempt = Attempt(at, round(seconds, 3), verdict.words, verdict.ambiguous)
         division = divide(batch.parcels, verdict)
         self._adapt(verdict, body_bytes=len(body), saturated=saturated)
         taken = len(division.delivered)
         if taken:
-            verdict, division = self._awaiting.hold(batch, answer, verdict, division)
+            verdict, division = self._awaiting.hold(batch, answer, verdict, division, attempt)
         accepted = taken - len(division.delivered)
-        seconds = self._loop.time() - begun
+        self._awaiting.heed(answer)
         words.attempted(batch, division, answer, verdict, accepted=accepted, body_bytes=len(body), seconds=seconds)
         self._count(batch, division, answer, verdict, body_bytes=len(body), seconds=seconds)
-        self._heed(lane, verdict, division)
+        self._heed(lane, verdict, division, attempt)
         self.pump()
-        await self._write(division, verdict)
+        least_s = self._lane_again_s if verdict.scope is Scope.LANE else 0.0
+        await self._completing.write(division, verdict, attempt, least_s=least_s)
         await self._close_when_done()
 
     async def _confirm(self, batch: Batch, verdict: Verdict) -> Verdict:
@@ -240,14 +267,9 @@ class Outlet:
                 batch_max=self._pace.batch_hec_events_max,
             )
 
-    def _heed(self, lane: Lane, verdict: Verdict, division: Division[Parcel]) -> None:
+    def _heed(self, lane: Lane, verdict: Verdict, division: Division[Parcel], attempt: Attempt) -> None:
         """Pause or resume after a verdict, and queue what is to be sent again at once."""
-        lane.put_back(
-            [
-                [each.posted(ambiguous=verdict.ambiguous, doubted=verdict.confirm) for each in piece]
-                for piece in division.resend
-            ]
-        )
+        lane.put_back([[each.posted(attempt, doubted=verdict.confirm) for each in piece] for piece in division.resend])
         if verdict.scope in (Scope.DESTINATION, Scope.HEC_TOKEN):
             self._pause_all(verdict)
             return
@@ -257,56 +279,7 @@ class Outlet:
         else:
             self._lane_works(lane)
         if self._closing or self._gate.state is State.OPEN or lane.pause.state is State.OPEN:
-            self._give_back(lane.clear())
-
-    async def _write(self, division: Division[Parcel], verdict: Verdict) -> None:
-        """Have the spool know what became of a batch."""
-        ledger, observer = self._shared.ledger, self._shared.observer
-        now = self._shared.clock()
-        if division.delivered:
-            done = [each.delivery for each in division.delivered]
-            await ledger.settle(done)
-            observer.delivered(self.stream, delays_s=[max(0.0, now - each.hook.received_at) for each in done])
-        if division.buried:
-            burials = [Burial(each.delivery, verdict.cause, verdict.words) for each in division.buried]
-            for each in burials:
-                words.buried(each)
-            await ledger.bury(burials)
-            observer.buried(self.stream, cause=verdict.cause, count=len(burials))
-        released = [each.posted(ambiguous=verdict.ambiguous) for each in division.release]
-        least_s = self._lane_again_s if verdict.scope is Scope.LANE else 0.0
-        await self._release(released, least_s=least_s, fault=verdict.words)
-
-    # Giving back.
-
-    def _give_back(self, parcels: Sequence[Parcel], *, least_s: float = 0.0) -> None:
-        if parcels:
-            self._shared.spawn(self._release(parcels, least_s=least_s), "release")
-
-    async def _release_unconfirmed(self, parcels: Sequence[Parcel], fault: str) -> None:
-        await self._release(parcels, fault=fault)
-
-    async def _release(self, parcels: Iterable[Parcel], *, least_s: float = 0.0, fault: str = "") -> None:
-        """Release each with its own backoff; those that were never posted, as soon as ``least_s``."""
-        groups: defaultdict[tuple[int, bool, bool], list[Parcel]] = defaultdict(list)
-        for each in parcels:
-            groups[each.delivery.attempts, each.posts > 0, each.ambiguous].append(each)
-        for (attempts, attempted, ambiguous), group in groups.items():
-            backoff = 0.0
-            if attempted and not self._closing:
-                backoff = delay(
-                    attempts + 1,
-                    jitter=self._shared.rng.random(),
-                    base_s=self._pace.retry_base_s,
-                    cap_s=self._pace.retry_max_s,
-                )
-            await self._shared.ledger.release(
-                [each.delivery for each in group],
-                retry_in_s=max(least_s, backoff),
-                attempted=attempted,
-                ambiguous=ambiguous,
-                fault=fault,
-            )
+            self._completing.give_back(lane.clear())
 
     # Pausing and resuming.
 
@@ -315,7 +288,7 @@ class Outlet:
         self._flow = paused(self._flow)
         self._gate.shut(verdict)
         for lane in self._lanes.values():
-            self._give_back(lane.clear())
+            self._completing.give_back(lane.clear())
 
     def _pause_lane(self, lane: Lane, verdict: Verdict) -> None:
         """Nothing goes to this index for a while; then one hec_event tries it."""
@@ -324,7 +297,7 @@ class Outlet:
         wait = wait_s(lane.pause, verdict, pace=self._pace, jitter=self._shared.rng.random(), at=at)
         lane.pause = lane.pause.begun(verdict, now=now, at=at, wait_s=wait)
         left = lane.pause.left_s(now)
-        self._give_back(lane.clear(), least_s=max(left, self._lane_again_s))
+        self._completing.give_back(lane.clear(), least_s=max(left, self._lane_again_s))
         if fresh:
             self._tell_of_lanes()
             words.paused(self.stream, lane.index, lane.pause, again_in_s=left)
@@ -367,7 +340,7 @@ class Outlet:
         return None if busy else self._used_at
 
     @property
-    def ended(self) -> bool:
+    def _is_done(self) -> bool:
         """It was told to end, and nothing is under way any more."""
         return self._closing and not self._users and not self._awaiting.polling
 
@@ -375,26 +348,32 @@ class Outlet:
         """Start nothing more and give back what waits; what is under way ends, then the connections go."""
         if not self._closing and any(lane.pause.state is not State.CLOSED for lane in self._lanes.values()):
             self._shared.observer.resumed(self.stream, scope=Scope.LANE)
-        self._closing = True
+        self._closing = self._completing.ending = True
         self._awaiting.end()
         self._gate.close()
         if self._timer is not None:
             self._timer.cancel()
         for lane in self._lanes.values():
-            self._give_back(lane.clear())
+            self._completing.give_back(lane.clear())
         self._close_soon()
 
     def _close_soon(self) -> None:
         self._shared.spawn(self._close_when_done(), "close")
 
     async def _close_when_done(self) -> None:
-        if self.ended:
+        if self._is_done:
             await self._wire.close()
+            self.ended = True
 
     async def abandon(self) -> None:
         """After its posts were cancelled: nobody knows whether Splunk took them."""
-        parcels = [each.posted(ambiguous=True) for batch in self._carrying for each in batch.parcels]
-        self._carrying.clear()
-        parcels += self._awaiting.abandon()
-        await self._release(parcels, fault="the relay was stopped before Splunk answered")
-        await self._wire.close()
+        fault = "the relay was stopped before Splunk answered"
+        now = self._shared.clock()
+        try:
+            for batch, at in self._carrying.items():
+                attempt = Attempt(at, round(max(0.0, now - at), 3), fault, ambiguous=True)
+                await self._completing.release(batch.parcels, attempt, fault=fault)
+            self._carrying.clear()
+            await self._completing.release(self._awaiting.abandon(), fault=fault)
+        finally:
+            await self._wire.close()

@@ -26,6 +26,10 @@ class Pace:
     event_bytes_max: int
     waiting_age_max_s: float
     dedup_window_s: float
+    dead_age_max_s: float
+    dead_bytes_max: int
+    history_age_max_s: float
+    history_max: int
     hec_connect_timeout_s: float
     hec_timeout_s: float
     hec_keepalive_s: float

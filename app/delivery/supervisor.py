@@ -10,9 +10,10 @@ from typing import Any
 
 import structlog
 
-from app.delivery.feeder import Feeder, Transform
+from app.delivery.feeder import Feeder
 from app.delivery.housekeeping import Housekeeping
 from app.delivery.ledger import Ledger
+from app.delivery.making import Transform
 from app.delivery.observer import Nobody, Observer
 from app.delivery.pace import Pace
 from app.delivery.ports import OpenWire, Shared, Tenants
@@ -28,8 +29,8 @@ IDLE_S = 60.0
 """An outlet without work is closed after this; the next delivery makes a new one."""
 ABANDON_S = 2.0
 """To write down, after the deadline, which posts were cut off."""
-RENEWALS = 3
-"""A lease is renewed so many times in its length."""
+RENEWALS = 6
+"""A lease is renewed so many times in its length; after the first that fails there are others before it runs out."""
 
 
 class Supervisor:
@@ -69,7 +70,9 @@ class Supervisor:
             wake=lambda: self._feeder.wake(),  # noqa: PLW0108  the feeder is made of this very value
         )
         self._feeder = Feeder(spool, shared, transform)
-        self._housekeeping = Housekeeping(spool, tenants, pace, sweep=partial(self._feeder.sweep, idle_s=IDLE_S))
+        self._housekeeping = Housekeeping(
+            spool, tenants, pace, observer=observer, sweep=partial(self._feeder.sweep, idle_s=IDLE_S)
+        )
         self._workers: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -132,7 +135,10 @@ class Supervisor:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(self._pace.lease_s / RENEWALS)
+            sure = self._ledger.sure
             await self._ledger.renew(lease_s=self._pace.lease_s)
+            if not sure:
+                self._feeder.go_on()
 
     def _tell_of_unverified(self, snapshot: Snapshot) -> None:
         destinations = [each for tenant in snapshot.tenants.values() for each in tenant.destinations]

@@ -7,7 +7,7 @@ import structlog
 from app.delivery.batch import Batch, Division, Parcel
 from app.delivery.breaker import State
 from app.delivery.pause import Pause
-from app.model import Burial, Stream
+from app.model import Burial, Cause, Stream
 from app.splunk.answers import Answer, Outcome, Scope, Verdict
 
 _log = structlog.get_logger()
@@ -96,6 +96,29 @@ def buried(burial: Burial) -> None:
         resource=burial.delivery.hook.resource,
         cause=burial.cause.value,
         words=burial.detail,
+    )
+
+
+def expired(stream: Stream, cause: Cause, *, count: int, waiting_age_max_s: float) -> None:
+    """``deliveries.expired``: they waited too long and are dead letters now."""
+    _log.error(
+        "deliveries.expired",
+        tenant=stream.tenant or None,
+        destination=stream.destination or None,
+        cause=cause.value,
+        deliveries=count,
+        words=f"waited longer than RELAY_WAITING_AGE_MAX_S ({waiting_age_max_s:g} s)",
+    )
+
+
+def discarded(stream: Stream, *, count: int) -> None:
+    """``dead_letters.discarded``: they are gone for good; the audit says which, and for which of the two budgets."""
+    _log.error(
+        "dead_letters.discarded",
+        tenant=stream.tenant or None,
+        destination=stream.destination or None,
+        dead_letters=count,
+        words="older than RELAY_DEAD_AGE_MAX_S, or the oldest beyond RELAY_DEAD_BYTES_MAX; the audit has their ids",
     )
 
 

@@ -13,6 +13,8 @@ from app.splunk.answers import Answer, Fault
 from app.splunk.codes import HEC_CODES, Meaning, look_up
 
 ACK_DISABLED = 14
+ACKS_FULL = frozenset({25, 27})
+"""Splunk keeps (nearly) as many acks as it will: it says so with what it takes, and with what it does not."""
 _CHANNEL_CODES = frozenset({10, 11, 28})
 
 

@@ -131,12 +131,14 @@ class HecClient:
         return replace(answer, channel=channel.guid)
 
     async def close(self) -> None:
-        """Close every connection; posts under way break."""
-        sessions = [*self._old, *([self._session] if self._session else [])]
-        self._session = None
-        self._old.clear()
-        for session in sessions:
+        """Close every connection; posts under way break. May be called again, such as when it was cut off."""
+        if self._session is not None:
+            self._old.add(self._session)
+            self._session = None
+        while self._old:
+            session = next(iter(self._old))
             await session.client.aclose()
+            self._old.discard(session)
 
     @staticmethod
     def _headers(hec_token: Secret, channel: Channel) -> dict[str, str | bytes]:
@@ -247,8 +249,8 @@ class HecClient:
 
     async def _let_go(self) -> None:
         for old in [each for each in self._old if each.users == 0]:
-            self._old.discard(old)
             await old.client.aclose()
+            self._old.discard(old)  # after it: whoever is cut off here leaves it to the next
 
 
 class _NotPinned(Exception):  # noqa: N818  it says what it found

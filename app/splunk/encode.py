@@ -65,6 +65,26 @@ def _faults(hec_event: HecEvent) -> list[str]:
     return faults
 
 
+def _surely_good(hec_event: HecEvent) -> bool:
+    """Whether ``_faults`` would find nothing but perhaps a NUL: one look that most pass, at a fraction of the cost.
+
+    A NUL is seen once it is written.
+    """
+    index, time, fields = hec_event.index, hec_event.time, hec_event.fields
+    texts = (hec_event.host, hec_event.hec_source, hec_event.sourcetype, *fields)
+    if index is not None:
+        texts += (index,)
+    for text in texts:
+        if type(text) is not str or not text or text.isspace():
+            return False
+    for value in fields.values():
+        if not isinstance(value, str) and not (isinstance(value, int) and _INT_MIN <= value <= _INT_MAX):
+            return False  # floats too: few, and to be looked at
+    if time is not None and not _TIME.fullmatch(time):
+        return False
+    return bool(hec_event.event) and RELAY_ATTEMPT not in fields
+
+
 def _plain(value: object) -> dict[object, object]:
     """Mappings that are no dict, for the encoder."""
     if isinstance(value, Mapping):
@@ -83,8 +103,7 @@ def encode(hec_event: HecEvent, *, delivery_id: str, attempt: int = 1) -> bytes:
     Raises:
         EnvelopeFault: it would be refused or skipped; the fault lists everything that is wrong.
     """
-    faults = _faults(hec_event)
-    if faults:
+    if not _surely_good(hec_event) and (faults := _faults(hec_event)):
         raise EnvelopeFault(faults)
     fields: dict[str, Scalar] = {**hec_event.fields, DELIVERY_ID: delivery_id}
     envelope: dict[str, object] = {"fields": fields}
@@ -97,9 +116,9 @@ def encode(hec_event: HecEvent, *, delivery_id: str, attempt: int = 1) -> bytes:
     try:
         written = orjson.dumps(envelope, default=_plain)
     except TypeError as fault:
-        raise EnvelopeFault([str(fault)]) from None
+        raise EnvelopeFault(_faults(hec_event) or [str(fault)]) from None
     if b"\\u0000" in written and _NUL.search(written):
-        raise EnvelopeFault(["event holds a NUL"])
+        raise EnvelopeFault(_faults(hec_event) or ["event holds a NUL"])
     return mark(written, attempt) if attempt > 1 else written
 
 

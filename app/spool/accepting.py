@@ -113,6 +113,7 @@ class HookStore:
                     state,
                     stream,
                     now,
+                    now,
                     hook.received_at,
                     length,
                     hook.delivery_id,

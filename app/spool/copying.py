@@ -24,8 +24,12 @@ class DeliveryRow(NamedTuple):
     state: int
     stream: str
     due_at: int
+    waiting_since: int
     attempts: int
     ambiguous: int
+    first_attempt_at: float | None
+    """By the clock of the relay that posted: Unix seconds as they are."""
+    tried: str
     fault: str
     cause: str | None
     buried_at: int | None
@@ -52,6 +56,39 @@ class SeenRow(NamedTuple):
     at: int
 
 
+class HistoryRow(NamedTuple):
+    """A delivery that has ended. ``ended_at`` is whole microseconds."""
+
+    number: int
+    seq: int
+    delivery_id: str
+    stream: str
+    state: int
+    received_at: float
+    ended_at: int
+    bytes: int
+    installation: str
+    attempts: int
+    ambiguous: int
+    first_attempt_at: float | None
+    tried: str
+    fault: str
+    cause: str | None
+    about: str
+
+
+class AuditRow(NamedTuple):
+    """A change made by hand or by a budget. ``at`` is whole microseconds."""
+
+    number: int
+    at: int
+    action: str
+    actor: str
+    reason: str
+    changed: int
+    delivery_ids: str
+
+
 class LedgerRow(NamedTuple):
     """The books of one stream."""
 
@@ -74,6 +111,14 @@ class Store(Protocol):
         """The dedup keys, the oldest first."""
         ...
 
+    def history(self, *, after: int) -> AsyncIterator[Sequence[HistoryRow]]:
+        """What has ended, with a number above ``after``, in its order."""
+        ...
+
+    def audit(self, *, after: int) -> AsyncIterator[Sequence[AuditRow]]:
+        """The audit, likewise."""
+        ...
+
     async def ledger(self) -> Sequence[LedgerRow]:
         """The books, by stream."""
         ...
@@ -83,11 +128,19 @@ class Store(Protocol):
         ...
 
 
+class Reached(NamedTuple):
+    """How far a copy that was cut off had come: the last hook's seq, and the last numbers of history and audit."""
+
+    hook: int
+    history: int
+    audit: int
+
+
 class Target(Store, Protocol):
     """The side that is written to. Each ``put`` is one transaction, and does nothing with rows that are there."""
 
-    async def begin(self, source: str) -> int:
-        """Mark it as a copy that has not ended; the seq of the last hook that is there from before.
+    async def begin(self, source: str) -> Reached:
+        """Mark it as a copy that has not ended; what is there from before.
 
         Raises:
             SpoolError: it holds something else than a copy of ``source`` that was cut off.
@@ -100,6 +153,14 @@ class Target(Store, Protocol):
 
     async def put_seen(self, rows: Sequence[SeenRow]) -> None:
         """Store dedup keys."""
+        ...
+
+    async def put_history(self, rows: Sequence[HistoryRow]) -> None:
+        """Store what has ended."""
+        ...
+
+    async def put_audit(self, rows: Sequence[AuditRow]) -> None:
+        """Store entries of the audit."""
         ...
 
     async def put_ledger(self, rows: Sequence[LedgerRow]) -> None:
@@ -118,7 +179,18 @@ class Digest:
     hooks: int
     deliveries: int
     dedup_keys: int
+    ended: int
+    """Deliveries in the history."""
+    audited: int
+    """Entries of the audit."""
     words: str
+
+    def __str__(self) -> str:
+        """The numbers, in words."""
+        return (
+            f"{self.hooks} hooks, {self.deliveries} deliveries, {self.dedup_keys} dedup keys, "
+            f"{self.ended} in the history, {self.audited} in the audit"
+        )
 
 
 async def copy(source_url: str, target_url: str, *, say: Callable[[str], None] = lambda _words: None) -> Digest:
@@ -145,23 +217,29 @@ async def copy(source_url: str, target_url: str, *, say: Callable[[str], None] =
 
 async def _copy(source: Store, target: Target, say: Callable[[str], None]) -> Digest:
     name = await _name(source)
-    after = await target.begin(name)
-    if after:
-        say(f"going on after hook {after}")
+    reached = await target.begin(name)
+    if any(reached):
+        say(f"going on after hook {reached.hook}")
     copied = 0
-    async for hooks in source.hooks(after=after):
+    async for hooks in source.hooks(after=reached.hook):
         await target.put_hooks(hooks)
         copied += len(hooks)
         say(f"{copied} hooks copied")
     async for seen in source.seen():
         await target.put_seen(seen)
+    copied = 0
+    async for ended in source.history(after=reached.history):
+        await target.put_history(ended)
+        copied += len(ended)
+        say(f"{copied} of the history copied")
+    async for entries in source.audit(after=reached.audit):
+        await target.put_audit(entries)
     await target.put_ledger(await source.ledger())
     say("comparing")
     wanted, found = await digest(source), await digest(target)
     if wanted != found:
         raise SpoolError(
-            f"the copy differs: {wanted.hooks} hooks, {wanted.deliveries} deliveries, {wanted.dedup_keys} dedup keys "
-            f"in the source, {found.hooks}, {found.deliveries}, {found.dedup_keys} in the target"
+            f"the copy differs: {wanted} in the source; {found} in the target"
             + ("" if wanted.words == found.words else "; their contents differ")
             + ". Is somebody working on the source?"
         )
@@ -177,12 +255,9 @@ async def digest(store: Store) -> Digest:
         for row in rows:
             hooks += 1
             deliveries += len(row.deliveries)
-            comparable = row._replace(
-                installation=storable(row.installation),
-                payload=b"",
-                deliveries=[each._replace(fault=storable(each.fault)) for each in row.deliveries],
-            )
-            total.update(repr((tuple(comparable), len(row.payload))).encode())
+            left = [storable_row(each) for each in row.deliveries]
+            own = storable_row(row._replace(payload=b"", deliveries=()))
+            total.update(repr((own, left, len(row.payload))).encode())
             total.update(row.payload)
     seen = 0
     async for some in store.seen():
@@ -191,8 +266,22 @@ async def digest(store: Store) -> Digest:
             one = blake2b(each.dedup_key + f"{each.delivery_id} {each.at}".encode(), digest_size=16)
             seen ^= int.from_bytes(one.digest(), "big")  # equal times leave their order open
     total.update(seen.to_bytes(16, "big"))
+    ended = audited = 0
+    async for past in store.history(after=0):
+        ended += len(past)
+        for end in past:
+            total.update(repr(storable_row(end)).encode())
+    async for entries in store.audit(after=0):
+        audited += len(entries)
+        for entry in entries:
+            total.update(repr(storable_row(entry)).encode())
     total.update(repr(list(await store.ledger())).encode())
-    return Digest(hooks, deliveries, keys, total.hexdigest())
+    return Digest(hooks, deliveries, keys, ended, audited, total.hexdigest())
+
+
+def storable_row(row: Sequence[object]) -> tuple[object, ...]:
+    """The row as both engines can have it."""
+    return tuple(storable(each) if isinstance(each, str) else each for each in row)
 
 
 async def _name(source: Store) -> str:

@@ -6,10 +6,20 @@ from random import SystemRandom
 from typing import Any, Self, TypeVar
 
 from app.errors import SpoolError
-from app.spool.copying import ROWS, DeliveryRow, HookRow, LedgerRow, SeenRow
+from app.spool.copying import (
+    ROWS,
+    AuditRow,
+    DeliveryRow,
+    HistoryRow,
+    HookRow,
+    LedgerRow,
+    Reached,
+    SeenRow,
+    storable_row,
+)
 from app.spool.postgres_complete import columns
 from app.spool.postgres_link import Connection, Link
-from app.spool.postgres_schema import check_version, lay_out, version_of
+from app.spool.postgres_schema import SCHEMA_VERSION, check_version, lay_out, version_of
 from app.spool.postgres_text import storable
 from app.spool.postgres_url import Address, read_url
 from app.spool.queries import Queries
@@ -51,6 +61,10 @@ class PostgresStore:
         if found is None and make:
             await lay_out(_SPOOL, self._link, shown=self._address.shown)
             found = await self._run(version)
+        if make and found is not None and found < SCHEMA_VERSION and (await self._fetch("is_marked"))[0][0]:
+            raise SpoolError(
+                f"the copy into {self._address.shown} was begun by an older version: drop its tables, copy again"
+            )
         check_version(found, shown=self._address.shown)
         if (await self._fetch("at_work"))[0][0]:
             raise SpoolError(
@@ -75,14 +89,26 @@ class PostgresStore:
             at, dedup_key = rows[-1].at, rows[-1].dedup_key
             yield rows
 
+    async def history(self, *, after: int) -> AsyncIterator[Sequence[HistoryRow]]:
+        """See ``Store``."""
+        while found := await self._fetch("history", after, ROWS * 10):
+            after = found[-1][0]
+            yield [HistoryRow._make(row) for row in found]
+
+    async def audit(self, *, after: int) -> AsyncIterator[Sequence[AuditRow]]:
+        """See ``Store``."""
+        while found := await self._fetch("audit", after, ROWS):
+            after = found[-1][0]
+            yield [AuditRow._make(row) for row in found]
+
     async def ledger(self) -> Sequence[LedgerRow]:
         """See ``Store``."""
         return [LedgerRow(*row) for row in await self._fetch("ledger")]
 
-    async def begin(self, source: str) -> int:
+    async def begin(self, source: str) -> Reached:
         """See ``Target``."""
 
-        async def job(connection: Connection) -> int:
+        async def job(connection: Connection) -> Reached:
             async with connection.transaction():
                 if (await connection.fetch(_QUERIES["is_marked"]))[0][0]:
                     if (await connection.fetch(_QUERIES["marked"]))[0][0] != source:
@@ -94,7 +120,7 @@ class PostgresStore:
                 else:
                     await connection.execute(_QUERIES["mark"])
                     await connection.execute(_QUERIES["put_mark"], source)
-                return int((await connection.fetch(_QUERIES["last_hook"]))[0][0])
+                return Reached(*(await connection.fetch(_QUERIES["reached"]))[0])
 
         return await self._run(job)
 
@@ -104,9 +130,9 @@ class PostgresStore:
         deliveries: list[tuple[Any, ...]] = [
             (
                 row.seq * 64 + each.number,
-                *each[1:6],
+                *each[1:9],
                 storable(each.fault),
-                *each[7:],
+                *each[10:],
                 row.received_at,
                 len(row.payload),
                 len(row.deliveries),
@@ -128,6 +154,14 @@ class PostgresStore:
         """See ``Target``."""
         await self._fetch("put_seen", *columns(rows))
 
+    async def put_history(self, rows: Sequence[HistoryRow]) -> None:
+        """See ``Target``."""
+        await self._fetch("put_history", *columns([storable_row(each) for each in rows]))
+
+    async def put_audit(self, rows: Sequence[AuditRow]) -> None:
+        """See ``Target``."""
+        await self._fetch("put_audit", *columns([storable_row(each) for each in rows]))
+
     async def put_ledger(self, rows: Sequence[LedgerRow]) -> None:
         """See ``Target``."""
 
@@ -144,7 +178,7 @@ class PostgresStore:
 
         async def job(connection: Connection) -> None:
             async with connection.transaction():
-                for name in ("put_fill", "put_seq", "unmark"):
+                for name in ("put_fill", "put_seq", "put_history_number", "put_audit_number", "unmark"):
                     await connection.execute(_QUERIES[name])
 
         await self._run(job)

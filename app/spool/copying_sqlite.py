@@ -8,9 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import SpoolError
-from app.spool.copying import ROWS, DeliveryRow, HookRow, LedgerRow, SeenRow
+from app.spool.copying import ROWS, AuditRow, DeliveryRow, HistoryRow, HookRow, LedgerRow, Reached, SeenRow
 from app.spool.queries import Queries
-from app.spool.sqlite import APPLICATION_ID, COPYING_ID, check_file, connect, lay_out, lock_file
+from app.spool.sqlite_file import (
+    APPLICATION_ID,
+    COPYING_ID,
+    SCHEMA_VERSION,
+    check_file,
+    connect,
+    lay_out,
+    lock_file,
+)
 
 _QUERIES = Queries("copying_sqlite.sql")
 _SECOND = 1_000_000
@@ -40,6 +48,8 @@ class SqliteStore:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             if connection.execute("PRAGMA application_id").fetchone() != (COPYING_ID,) or not make:
                 check_file(path, connection)
+            elif connection.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
+                raise SpoolError(f"the copy into {path} was begun by another version: remove it, copy again")
             lay_out(connection, new=new)
         if new:
             path.chmod(0o600)
@@ -50,22 +60,11 @@ class SqliteStore:
         while found := self._fetch("hooks", after, ROWS):
             first, after = found[0][0], found[-1][0]
             of: defaultdict[int, list[DeliveryRow]] = defaultdict(list)
-            for seq, state, stream, due_at, attempts, ambiguous, fault, cause, buried_at in self._fetch(
-                "deliveries", first * 64, (after + 1) * 64
-            ):
-                of[seq >> 6].append(
-                    DeliveryRow(
-                        seq & 63,
-                        state,
-                        stream,
-                        _whole(due_at),
-                        attempts,
-                        ambiguous,
-                        fault,
-                        cause,
-                        None if buried_at is None else _whole(buried_at),
-                    )
-                )
+            for row in self._fetch("deliveries", first * 64, (after + 1) * 64):
+                seq, state, stream, due_at, waiting_since, *rest, buried_at = row
+                times = (_whole(due_at), _whole(waiting_since))
+                buried = None if buried_at is None else _whole(buried_at)
+                of[seq >> 6].append(DeliveryRow._make((seq & 63, state, stream, *times, *rest, buried)))
             yield [HookRow._make([*row, of[row[0]]]) for row in found]
 
     async def seen(self) -> AsyncIterator[Sequence[SeenRow]]:
@@ -75,11 +74,24 @@ class SqliteStore:
             seq = found[-1][3]
             yield [SeenRow(dedup_key, delivery_id, _whole(at)) for dedup_key, delivery_id, at, _ in found]
 
+    async def history(self, *, after: int) -> AsyncIterator[Sequence[HistoryRow]]:
+        """See ``Store``."""
+        while found := self._fetch("history", after, ROWS * 10):
+            after = found[-1][0]
+            rows = map(HistoryRow._make, found)
+            yield [each._replace(ended_at=_whole(each.ended_at)) for each in rows]
+
+    async def audit(self, *, after: int) -> AsyncIterator[Sequence[AuditRow]]:
+        """See ``Store``."""
+        while found := self._fetch("audit", after, ROWS):
+            after = found[-1][0]
+            yield [each._replace(at=_whole(each.at)) for each in map(AuditRow._make, found)]
+
     async def ledger(self) -> Sequence[LedgerRow]:
         """See ``Store``."""
         return [LedgerRow(*row) for row in self._fetch("ledger")]
 
-    async def begin(self, source: str) -> int:
+    async def begin(self, source: str) -> Reached:
         """See ``Target``."""
         with self._transaction() as connection:
             if connection.execute("PRAGMA application_id").fetchone() == (COPYING_ID,):
@@ -91,7 +103,7 @@ class SqliteStore:
                 connection.execute(f"PRAGMA application_id = {COPYING_ID}")
                 connection.execute("CREATE TABLE copying (source TEXT NOT NULL)")
                 connection.execute("INSERT INTO copying VALUES (?)", (source,))
-            return int(connection.execute("SELECT coalesce(max(seq), 0) FROM hooks").fetchone()[0])
+            return Reached(*connection.execute(_QUERIES["reached"]).fetchone())
 
     async def put_hooks(self, rows: Sequence[HookRow]) -> None:
         """See ``Target``."""
@@ -102,10 +114,13 @@ class SqliteStore:
                 each.state,
                 each.stream,
                 each.due_at / _SECOND,
+                each.waiting_since / _SECOND,
                 row.received_at,
                 len(row.payload),
                 each.attempts,
                 each.ambiguous,
+                each.first_attempt_at,
+                each.tried,
                 each.fault,
                 row.delivery_id,
                 each.cause,
@@ -123,6 +138,20 @@ class SqliteStore:
         with self._transaction() as connection:
             connection.executemany(
                 _QUERIES["put_seen"], [(each.dedup_key, each.delivery_id, each.at / _SECOND) for each in rows]
+            )
+
+    async def put_history(self, rows: Sequence[HistoryRow]) -> None:
+        """See ``Target``."""
+        with self._transaction() as connection:
+            connection.executemany(
+                _QUERIES["put_history"], [(*each[:6], each.ended_at / _SECOND, *each[7:]) for each in rows]
+            )
+
+    async def put_audit(self, rows: Sequence[AuditRow]) -> None:
+        """See ``Target``."""
+        with self._transaction() as connection:
+            connection.executemany(
+                _QUERIES["put_audit"], [(each.number, each.at / _SECOND, *each[2:]) for each in rows]
             )
 
     async def put_ledger(self, rows: Sequence[LedgerRow]) -> None:

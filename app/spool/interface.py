@@ -9,6 +9,7 @@
 4. **Round robin.** One ``claim`` takes due deliveries from every stream that has some, so that one tenant's
    backlog hides no other's. Within a stream, earlier due goes first.
 5. **Books that balance.** ``stats`` is one consistent look; see ``StreamCount``.
+   What is discarded is in the audit, which only grows.
 6. **Bounded.** Over its limits ``accept`` raises ``NotStored`` at once; what is stored stays.
 
 Times that go in are relative (seconds from now): only the engine reads a clock, its database's own.
@@ -17,7 +18,21 @@ Times that go in are relative (seconds from now): only the engine reads a clock,
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from app.model import Accepted, Burial, DeadLetter, Delivery, Hook, SpoolStats, Stream
+from app.model import (
+    Accepted,
+    Attempt,
+    AuditEntry,
+    Budgets,
+    Burial,
+    Change,
+    Delivery,
+    Hook,
+    Life,
+    Search,
+    SpoolStats,
+    Stream,
+    Swept,
+)
 
 
 class Spool(Protocol):
@@ -45,8 +60,14 @@ class Spool(Protocol):
         """Extend the lease to ``lease_s`` from now; the ``seq`` of those that are still ours."""
         ...
 
-    async def settle(self, deliveries: Sequence[Delivery], *, filtered: bool = False) -> int:
-        """Done and gone: delivered, or ``filtered`` by a route. How many were still ours."""
+    async def settle(
+        self, deliveries: Sequence[Delivery], *, filtered: bool = False, tried: Sequence[Attempt] = ()
+    ) -> int:
+        """Done: delivered, or ``filtered`` by a route. Only the history knows them from now on.
+
+        ``tried`` are the posts since they were claimed, the same for all, the last one being the one that delivered.
+        How many were still ours.
+        """
         ...
 
     async def release(
@@ -54,13 +75,13 @@ class Spool(Protocol):
         deliveries: Sequence[Delivery],
         *,
         retry_in_s: float,
-        attempted: bool,
-        ambiguous: bool = False,
+        tried: Sequence[Attempt] = (),
         fault: str = "",
     ) -> int:
-        """Give back, due again in ``retry_in_s``. ``attempted`` counts one attempt, ``ambiguous`` marks it.
+        """Give back, due again in ``retry_in_s``. ``tried`` are the posts since they were claimed, the same for all.
 
-        ``fault`` is kept as the last thing that went wrong, in words. How many were still ours.
+        Each counts as an attempt, and as an ambiguous one if it was. ``fault`` is kept as the last thing that went
+        wrong, in words (empty: what was kept stays). How many were still ours.
         """
         ...
 
@@ -76,23 +97,36 @@ class Spool(Protocol):
         """The installations that have parked hooks (``""`` stands for hooks that named none)."""
         ...
 
-    async def expire(self, *, waiting_age_s: float, dedup_window_s: float, limit: int) -> int:
-        """Bury what waited longer than ``waiting_age_s``, forget dedup keys older than the window.
+    async def expire(self, budgets: Budgets, *, limit: int) -> Swept:
+        """Keep to the budgets: bury what waited too long, discard dead letters, forget history and dedup keys.
 
-        At most ``limit`` rows each; returns how many rows it changed, so that a caller can go on.
+        At most ``limit`` rows of each kind. How long something waits counts from when it was accepted, adopted or
+        last redelivered. What is discarded lands in the audit, one entry a stream and budget, with the actor
+        ``relay``.
         """
         ...
 
-    async def dead_letters(self, *, tenant: str | None = None, limit: int = 100) -> Sequence[DeadLetter]:
-        """The dead letters, newest first."""
+    async def find(self, search: Search, *, limit: int, before: int | None = None) -> Sequence[Life]:
+        """Deliveries that match, highest ``seq`` first, only those with a ``seq`` below ``before``."""
         ...
 
-    async def redeliver(self, delivery_ids: Sequence[str]) -> int:
-        """Make dead letters wait again, due now, with their ids and counts kept; how many."""
+    async def redeliver(
+        self, seqs: Sequence[int], *, change: Change, per_s: float | None = None, starts_in_s: float = 0.0
+    ) -> int:
+        """Make dead letters wait again with their ids and counts kept; how many.
+
+        Due in ``starts_in_s``, or from then on spread over time in the order of ``seqs`` so that ``per_s`` of them
+        become due in a second: whoever redelivers many in several calls goes on where the last call ended. What is
+        no dead letter (any more) is left alone. The audit has it in the same transaction.
+        """
         ...
 
-    async def discard(self, delivery_ids: Sequence[str]) -> int:
-        """Remove dead letters for good (counted as discarded); how many."""
+    async def discard(self, seqs: Sequence[int], *, change: Change) -> int:
+        """Remove dead letters for good (counted as discarded, kept in the history); how many. Audited likewise."""
+        ...
+
+    async def audit(self, *, limit: int, before: int | None = None) -> Sequence[AuditEntry]:
+        """What was changed by hand or by a budget, newest first, only entries with a ``number`` below ``before``."""
         ...
 
     async def stats(self) -> SpoolStats:

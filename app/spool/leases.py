@@ -24,15 +24,20 @@ class Leases:
 
     def __init__(self) -> None:
         self._held: dict[int, Held] = {}
+        """Those of one claim share the value."""
+        self._soonest = math.inf
+        """Nothing runs out before."""
 
     def take(self, seqs: Iterable[int], lease: str, until: float) -> None:
         """Hand these out; they must be free."""
-        self._held.update((seq, Held(lease, until)) for seq in seqs)
+        self._held.update(dict.fromkeys(seqs, Held(lease, until)))
+        self._soonest = min(self._soonest, until)
 
     def held(self, now: float) -> list[int]:
         """Those that nobody else may have now. Forgets what ran out."""
-        for seq in [seq for seq, held in self._held.items() if held.until <= now]:
-            del self._held[seq]
+        if self._soonest <= now:
+            self._held = {seq: held for seq, held in self._held.items() if held.until > now}
+            self._soonest = min((held.until for held in self._held.values()), default=math.inf)
         return list(self._held)
 
     def ours(self, deliveries: Sequence[Delivery], now: float) -> list[Delivery]:
@@ -45,8 +50,11 @@ class Leases:
 
     def extend(self, deliveries: Sequence[Delivery], until: float) -> None:
         """Let these run until then."""
+        by_lease: dict[str, list[int]] = {}
         for each in deliveries:
-            self._held[each.seq] = Held(each.lease, until)
+            by_lease.setdefault(each.lease, []).append(each.seq)
+        for lease, seqs in by_lease.items():
+            self.take(seqs, lease, until)
 
     def pin(self, deliveries: Sequence[Delivery]) -> dict[int, Held]:
         """Keep these from running out while a change to them is being written; the leases as they were."""
@@ -57,6 +65,7 @@ class Leases:
     def unpin(self, before: dict[int, Held]) -> None:
         """The change was not written: the leases are as they were."""
         self._held.update(before)
+        self._soonest = -math.inf  # to be found out
 
     def drop(self, deliveries: Sequence[Delivery]) -> None:
         """They are free again, or gone."""
@@ -66,7 +75,8 @@ class Leases:
 
 def per_stream(deliveries: Iterable[Delivery]) -> dict[str, int]:
     """How many of them each stream has, by the stream's key."""
-    return Counter(key(each.stream.tenant, each.stream.destination) for each in deliveries)
+    counts = Counter([each.stream for each in deliveries])
+    return {key(*stream): count for stream, count in counts.items()}
 
 
 def key(tenant: str, destination: str) -> str:

@@ -51,7 +51,13 @@ def path_of(url: str) -> Path:
 
 
 async def open_spool(
-    url: str, *, hooks_max: int, bytes_max: int, queue_hooks_max: int, unsynced_ok: bool = False
+    url: str,
+    *,
+    hooks_max: int,
+    bytes_max: int,
+    queue_hooks_max: int,
+    history: bool = True,
+    unsynced_ok: bool = False,
 ) -> OpenSpool:
     """The spool at ``url``, open; made if there is none. ``async with`` it. The limits are the engines'.
 
@@ -73,10 +79,11 @@ async def open_spool(
             bytes_max=bytes_max,
             queue_hooks_max=queue_hooks_max,
             in_flight_max=IN_FLIGHT_MAX,
+            history=history,
             unsynced_ok=unsynced_ok,
         )
     from app.spool.sqlite import SqliteSpool  # noqa: PLC0415 - see above
 
     return await SqliteSpool.open(
-        path_of(url), hooks_max=hooks_max, bytes_max=bytes_max, queue_hooks_max=queue_hooks_max
+        path_of(url), hooks_max=hooks_max, bytes_max=bytes_max, queue_hooks_max=queue_hooks_max, history=history
     )

@@ -14,19 +14,35 @@ from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 from app.errors import SpoolError
-from app.model import Accepted, Burial, DeadLetter, Delivery, Hook, SpoolStats, Stream
+from app.model import (
+    Accepted,
+    Attempt,
+    AuditEntry,
+    Budgets,
+    Burial,
+    Change,
+    Delivery,
+    Hook,
+    Life,
+    Search,
+    SpoolStats,
+    Stream,
+    Swept,
+)
 from app.spool import postgres_complete as complete
 from app.spool.leases import key
 from app.spool.postgres_accept import Accepting, Fill
+from app.spool.postgres_claim import Round, Wanted
 from app.spool.postgres_hints import Hints
 from app.spool.postgres_house import House
 from app.spool.postgres_link import Connection, Link
-from app.spool.postgres_schema import check_safety, check_version, lay_out, version_of
+from app.spool.postgres_past import Past
+from app.spool.postgres_schema import Greeting, lay_out
 from app.spool.postgres_shard import Shard
 from app.spool.postgres_url import Address, read_url
 from app.spool.postgres_worker import Line, Worker
 from app.spool.queries import Queries
-from app.spool.rows import delivery_of
+from app.spool.rows import deliveries_of
 
 ACCEPTING = 2
 """Connections that accept: one stores while the other's batch is synced."""
@@ -50,15 +66,17 @@ class PostgresSpool:
         *,
         queue_hooks_max: int,
         in_flight_max: int,
+        history: bool,
     ) -> None:
         self._in_flight_max = in_flight_max
-        self._after = ""
+        self._round = Round(_QUERIES)
         self._leases: dict[int, str] = {}
         self._claiming = claiming
         self._housekeeping = link()
         self._hints = Hints(link(), enabled=not address.pooler)
         shard = Shard(_QUERIES)
-        self._house = House(_QUERIES, shard, fill)
+        self._house = House(_QUERIES, shard)
+        self._past = Past(_QUERIES, shard, fill, history=history)
         self._accepting = Accepting(_QUERIES, [link() for _ in range(ACCEPTING)], fill, queue_hooks_max=queue_hooks_max)
         self._changes: Line[complete.Change] = Line()
         self._completing = Worker(
@@ -66,7 +84,7 @@ class PostgresSpool:
             link(),
             shard,
             choose=complete.choose,
-            store=complete.Completions(_QUERIES, fill),
+            store=complete.Completions(_QUERIES, fill, history=history),
             on_down=self._changes.fail_all,
         )
 
@@ -79,6 +97,7 @@ class PostgresSpool:
         bytes_max: int,
         queue_hooks_max: int,
         in_flight_max: int,
+        history: bool = True,
         unsynced_ok: bool = False,
         rng: Random | None = None,
     ) -> Self:
@@ -86,7 +105,8 @@ class PostgresSpool:
 
         ``hooks_max`` and ``bytes_max`` (of payload) bound what all replicas store together, within a batch per
         accepting connection; ``queue_hooks_max`` what waits for the database here; ``in_flight_max`` what is under
-        lease of one stream, over all replicas, within one claim of each.
+        lease of one stream, over all replicas, within one claim of each. Without ``history`` nothing new is remembered
+        of what has ended.
 
         Raises:
             SpoolError: it cannot be reached, does not sync what it commits and ``unsynced_ok`` is not set, or its
@@ -97,34 +117,24 @@ class PostgresSpool:
         except ValueError as error:
             raise SpoolError(f"the spool's URL {error}") from None
         rng = rng or SystemRandom()
-
-        async def greet(connection: Connection) -> None:
-            await check_safety(_QUERIES, connection, shown=address.shown, unsynced_ok=unsynced_ok)
-
-        async def check(connection: Connection) -> None:
-            check_version(await version_of(_QUERIES, connection), shown=address.shown)
-
-        first = Link(address, rng, greet=greet)
+        greeting = Greeting(_QUERIES, shown=address.shown, unsynced_ok=unsynced_ok)
+        first = Link(address, rng, greet=greeting.first)
         fill = Fill(hooks_max=hooks_max, bytes_max=bytes_max)
         try:
             await lay_out(_QUERIES, first, shown=address.shown)
-            await first.run(check, timeout_s=CLAIM_S)
+            await first.run(greeting.check, timeout_s=CLAIM_S)
             fill.see(*await first.run(_fill, timeout_s=CLAIM_S))
         except BaseException:
             await first.close()
             raise
-
-        async def greet_again(connection: Connection) -> None:
-            await greet(connection)
-            await check(connection)
-
         return cls(
             address,
-            partial(Link, address, rng, greet=greet_again),
+            partial(Link, address, rng, greet=greeting.again),
             first,
             fill,
             queue_hooks_max=queue_hooks_max,
             in_flight_max=in_flight_max,
+            history=history,
         )
 
     async def __aenter__(self) -> Self:
@@ -154,24 +164,18 @@ class PostgresSpool:
         """See the interface."""
         lease = uuid4().hex
 
-        async def job(connection: Connection) -> Sequence[Any]:
-            return await connection.fetch(
-                _QUERIES["claim"],
-                self._after,
-                [key(*stream) for stream in busy],
-                per_stream,
-                self._in_flight_max,
-                limit,
-                bytes_max,
-                lease,
-                float(lease_s),
-            )
-
-        rows = await self._claiming.run(job, timeout_s=CLAIM_S)
-        if rows:
-            self._after = rows[-1][1]
+        wanted = Wanted(
+            busy=[key(*stream) for stream in busy],
+            per_stream=per_stream,
+            in_flight_max=self._in_flight_max,
+            limit=limit,
+            bytes_max=bytes_max,
+            lease=lease,
+            lease_s=float(lease_s),
+        )
+        rows = await self._claiming.run(partial(self._round.claim, wanted=wanted), timeout_s=CLAIM_S)
         self._leases.update((row[0], lease) for row in rows)
-        return [delivery_of(row, lease) for row in rows]
+        return deliveries_of(rows, lease)
 
     async def renew(self, deliveries: Sequence[Delivery], *, lease_s: float) -> set[int]:
         """See the interface."""
@@ -182,23 +186,22 @@ class PostgresSpool:
 
         return {seq for (seq,) in await self._claiming.run(job, timeout_s=CLAIM_S)}
 
-    async def settle(self, deliveries: Sequence[Delivery], *, filtered: bool = False) -> int:
+    async def settle(
+        self, deliveries: Sequence[Delivery], *, filtered: bool = False, tried: Sequence[Attempt] = ()
+    ) -> int:
         """See the interface."""
-        return await self._complete(complete.settled(deliveries, filtered=filtered))
+        return await self._complete(complete.settled(deliveries, filtered=filtered, tried=tried))
 
     async def release(
         self,
         deliveries: Sequence[Delivery],
         *,
         retry_in_s: float,
-        attempted: bool,
-        ambiguous: bool = False,
+        tried: Sequence[Attempt] = (),
         fault: str = "",
     ) -> int:
         """See the interface."""
-        count = await self._complete(
-            complete.released(deliveries, retry_in_s=retry_in_s, attempted=attempted, ambiguous=ambiguous, fault=fault)
-        )
+        count = await self._complete(complete.released(deliveries, retry_in_s=retry_in_s, tried=tried, fault=fault))
         if retry_in_s <= 0:
             self._hints.tell()
         return count
@@ -221,26 +224,42 @@ class PostgresSpool:
         """See the interface."""
         return await self._keep(self._house.parked)
 
-    async def expire(self, *, waiting_age_s: float, dedup_window_s: float, limit: int) -> int:
+    async def expire(self, budgets: Budgets, *, limit: int) -> Swept:
         """See the interface."""
-        return await self._keep(
-            partial(self._house.expire, waiting_age_s=waiting_age_s, dedup_window_s=dedup_window_s, limit=limit)
+        house, past = self._house, self._past
+        buried = await self._keep(partial(house.expire, budgets=budgets, limit=limit))
+        discarded = await self._keep(partial(past.discard_too_old, budgets=budgets, limit=limit))
+        discarded += await self._keep(partial(past.discard_too_many, budgets=budgets, limit=limit))
+        forgotten = await self._keep(partial(past.forget, budgets=budgets, limit=limit))
+        forgotten += await self._keep(partial(house.forget_seen, budgets=budgets, limit=limit))
+        return Swept(
+            changed=buried.total() + discarded.total() + forgotten, buried=dict(buried), discarded=dict(discarded)
         )
 
-    async def dead_letters(self, *, tenant: str | None = None, limit: int = 100) -> Sequence[DeadLetter]:
+    async def find(self, search: Search, *, limit: int, before: int | None = None) -> Sequence[Life]:
         """See the interface."""
-        return await self._keep(partial(self._house.dead_letters, tenant=tenant, limit=limit))
+        job = partial(self._past.find, search=search, limit=limit, before=before)
+        return await self._housekeeping.run(job, timeout_s=HOUSE_S, snapshot=True)
 
-    async def redeliver(self, delivery_ids: Sequence[str]) -> int:
+    async def redeliver(
+        self, seqs: Sequence[int], *, change: Change, per_s: float | None = None, starts_in_s: float = 0.0
+    ) -> int:
         """See the interface."""
-        count = await self._keep(partial(self._house.redeliver, delivery_ids=delivery_ids))
+        every_s = 1 / per_s if per_s else 0.0
+        count = await self._keep(
+            partial(self._past.redeliver, seqs=seqs, change=change, every_s=every_s, starts_in_s=starts_in_s)
+        )
         if count:
             self._hints.tell()
         return count
 
-    async def discard(self, delivery_ids: Sequence[str]) -> int:
+    async def discard(self, seqs: Sequence[int], *, change: Change) -> int:
         """See the interface."""
-        return await self._keep(partial(self._house.discard, delivery_ids=delivery_ids))
+        return await self._keep(partial(self._past.discard, seqs=seqs, change=change))
+
+    async def audit(self, *, limit: int, before: int | None = None) -> Sequence[AuditEntry]:
+        """See the interface."""
+        return await self._keep(partial(self._past.audit, limit=limit, before=before))
 
     async def stats(self) -> SpoolStats:
         """See the interface."""

@@ -80,12 +80,13 @@ UPDATE spool_shards SET until = now() WHERE shard = $1::integer AND owner = $2::
 -- name: claim
 -- Due deliveries of every stream, beginning with the one after $1 and once around. The streams are found by skipping
 -- through the index, which costs a look-up a stream however long the backlogs are. $2 busy streams, $3 at most of one
--- stream, $4 at most of one stream under lease anywhere, $5 at most in all, $6 payload bytes, $7 lease, $8 its length.
+-- stream, $4 at most of one stream under lease anywhere, $5 at most in all, $6 payload bytes, $7 lease, $8 its length,
+-- $9 streams at most, $10 whether one larger than $6 comes alone.
 -- Rows that another replica is about to take are passed over; the condition on due_at is what makes them nobody else's.
-WITH RECURSIVE stream (name, due_at, lap) AS (
-    SELECT $1::text COLLATE "C", NULL::timestamptz, 0
+WITH RECURSIVE stream (name, due_at, lap, number) AS (
+    SELECT $1::text COLLATE "C", NULL::timestamptz, 0, 0
     UNION ALL
-    SELECT next.stream, next.due_at, next.lap
+    SELECT next.stream, next.due_at, next.lap, s.number + 1
     FROM stream s CROSS JOIN LATERAL (
         (SELECT d.stream, d.due_at, s.lap FROM spool_deliveries d
          WHERE d.state = 0 AND d.stream > s.name ORDER BY d.stream, d.due_at LIMIT 1)
@@ -94,7 +95,7 @@ WITH RECURSIVE stream (name, due_at, lap) AS (
          WHERE d.state = 0 AND s.lap = 0 ORDER BY d.stream, d.due_at LIMIT 1)
         LIMIT 1
     ) AS next
-    WHERE next.lap = 0 OR next.stream <= $1::text COLLATE "C"
+    WHERE (next.lap = 0 OR next.stream <= $1::text COLLATE "C") AND s.number < $9::integer
 ),
 candidate AS MATERIALIZED (
     SELECT due.seq, due.bytes
@@ -114,7 +115,7 @@ candidate AS MATERIALIZED (
 placed AS (SELECT seq, bytes, row_number() OVER () AS place FROM candidate),
 picked AS MATERIALIZED (
     SELECT seq, place FROM (SELECT seq, place, sum(bytes) OVER (ORDER BY place) AS total FROM placed) AS summed
-    WHERE place = 1 OR total <= $6::bigint
+    WHERE (place = 1 AND $10::boolean) OR total <= $6::bigint
 ),
 taken AS (
     UPDATE spool_deliveries d SET lease = $7::uuid, due_at = now() + $8::double precision * interval '1 second'
@@ -132,16 +133,32 @@ WHERE d.seq = ours.seq AND d.lease = ours.lease AND d.state = 0 AND d.due_at > n
 RETURNING d.seq;
 
 -- name: settle
--- Removes them, and the hooks that had no other delivery from the beginning.
+-- Removes them, and the hooks that had no other delivery from the beginning; $8: the history has them from now on.
+-- $3 the state they end in; $4 to $7 the posts since they were claimed: how many, how many of them ambiguous, when the
+-- first began, and their lines.
 WITH gone AS (
-    DELETE FROM spool_deliveries d USING unnest($1::bigint[], $2::uuid[]) AS ours (seq, lease)
+    DELETE FROM spool_deliveries d
+    USING unnest($1::bigint[], $2::uuid[], $3::integer[], $4::integer[], $5::integer[], $6::double precision[],
+        $7::text[]) AS ours (seq, lease, state, attempts, ambiguous, first_attempt_at, tried)
     WHERE d.seq = ours.seq AND d.lease = ours.lease AND d.state = 0 AND d.due_at > now()
-    RETURNING d.seq, d.stream, d.siblings
+    RETURNING d.seq, d.delivery_id, d.stream, ours.state, d.received_at, d.bytes, d.siblings,
+        d.attempts + ours.attempts AS attempts, d.ambiguous + ours.ambiguous AS ambiguous,
+        coalesce(d.first_attempt_at, ours.first_attempt_at) AS first_attempt_at, d.tried || ours.tried AS tried, d.fault
+),
+ended AS (
+    INSERT INTO spool_history (seq, delivery_id, stream, state, received_at, ended_at, bytes, installation, attempts,
+        ambiguous, first_attempt_at, tried, fault, about)
+    SELECT g.seq, g.delivery_id, g.stream, g.state, g.received_at, now(), g.bytes, h.installation, g.attempts,
+        g.ambiguous, g.first_attempt_at,
+        CASE WHEN length(g.tried) > 4000 THEN substr(right(g.tried, 4001), strpos(right(g.tried, 4001), chr(10)) + 1)
+            ELSE g.tried END, g.fault, h.about
+    FROM gone g JOIN spool_hooks h ON h.seq = g.seq / 64 WHERE $8::boolean
 ),
 emptied AS (
     DELETE FROM spool_hooks h USING gone WHERE h.seq = gone.seq / 64 AND gone.siblings = 1 RETURNING h.bytes
 )
-SELECT seq, stream, siblings, (SELECT count(*) FROM emptied), (SELECT coalesce(sum(bytes), 0) FROM emptied)::bigint
+SELECT seq, stream, siblings, state, (SELECT count(*) FROM emptied),
+    (SELECT coalesce(sum(bytes), 0) FROM emptied)::bigint
 FROM gone;
 
 -- name: lock_hooks
@@ -155,19 +172,29 @@ RETURNING h.bytes;
 
 -- name: release
 UPDATE spool_deliveries d
-SET lease = NULL, due_at = now() + ours.retry_in_s * interval '1 second', attempts = d.attempts + ours.attempted,
-    ambiguous = d.ambiguous + ours.ambiguous, fault = ours.fault
-FROM unnest($1::bigint[], $2::uuid[], $3::double precision[], $4::integer[], $5::integer[], $6::text[])
-    AS ours (seq, lease, retry_in_s, attempted, ambiguous, fault)
+SET lease = NULL, due_at = now() + ours.retry_in_s * interval '1 second', attempts = d.attempts + ours.attempts,
+    ambiguous = d.ambiguous + ours.ambiguous,
+    first_attempt_at = coalesce(d.first_attempt_at, ours.first_attempt_at),
+    tried = CASE WHEN length(d.tried || ours.tried) > 4000
+        THEN substr(right(d.tried || ours.tried, 4001), strpos(right(d.tried || ours.tried, 4001), chr(10)) + 1)
+        ELSE d.tried || ours.tried END,
+    fault = CASE ours.fault WHEN '' THEN d.fault ELSE ours.fault END
+FROM unnest($1::bigint[], $2::uuid[], $3::integer[], $4::integer[], $5::double precision[], $6::text[],
+    $7::double precision[], $8::text[])
+    AS ours (seq, lease, attempts, ambiguous, first_attempt_at, tried, retry_in_s, fault)
 WHERE d.seq = ours.seq AND d.lease = ours.lease AND d.state = 0 AND d.due_at > now()
 RETURNING d.seq;
 
 -- name: bury
 UPDATE spool_deliveries d
 SET state = 2, lease = NULL, cause = ours.cause, fault = ours.detail, buried_at = now(),
-    attempts = d.attempts + ours.attempted
-FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::integer[])
-    AS ours (seq, lease, cause, detail, attempted)
+    attempts = d.attempts + ours.attempts, ambiguous = d.ambiguous + ours.ambiguous,
+    first_attempt_at = coalesce(d.first_attempt_at, ours.first_attempt_at),
+    tried = CASE WHEN length(d.tried || ours.tried) > 4000
+        THEN substr(right(d.tried || ours.tried, 4001), strpos(right(d.tried || ours.tried, 4001), chr(10)) + 1)
+        ELSE d.tried || ours.tried END
+FROM unnest($1::bigint[], $2::uuid[], $3::integer[], $4::integer[], $5::double precision[], $6::text[], $7::text[],
+    $8::text[]) AS ours (seq, lease, attempts, ambiguous, first_attempt_at, tried, cause, detail)
 WHERE d.seq = ours.seq AND d.lease = ours.lease AND d.state = 0 AND d.due_at > now()
 RETURNING d.seq;
 
@@ -188,7 +215,8 @@ ON CONFLICT (stream, shard) DO UPDATE SET accepted = l.accepted + excluded.accep
     discarded = l.discarded + excluded.discarded, adopted = l.adopted + excluded.adopted;
 
 -- name: add_fill
-UPDATE spool_shards SET hooks = hooks + $2::bigint, bytes = bytes + $3::bigint, until = now() + interval '60 seconds'
+UPDATE spool_shards SET hooks = hooks + $2::bigint, bytes = bytes + $3::bigint, history = history + $4::bigint,
+    until = now() + interval '60 seconds'
 WHERE shard = $1::integer;
 
 -- name: parked
@@ -224,7 +252,7 @@ WHERE d.state < 2 AND d.seq = ANY (ARRAY(
         AND NOT (old.lease IS NOT NULL AND old.due_at > now())
     ORDER BY old.waiting_since LIMIT $5::integer FOR UPDATE SKIP LOCKED
 ))
-RETURNING d.seq;
+RETURNING d.stream, d.cause;
 
 -- name: forget_seen
 DELETE FROM spool_seen WHERE dedup_key = ANY (ARRAY(
@@ -232,23 +260,6 @@ DELETE FROM spool_seen WHERE dedup_key = ANY (ARRAY(
     ORDER BY at LIMIT $2::integer FOR UPDATE SKIP LOCKED
 ))
 RETURNING 1;
-
--- name: dead_letters
-SELECT delivery_id, stream, cause, fault, attempts, received_at, extract(epoch FROM buried_at)::double precision
-FROM spool_deliveries
-WHERE state = 2 AND ($1::text IS NULL OR substr(stream, 1, length($1::text)) = $1::text)
-ORDER BY buried_at DESC, seq DESC LIMIT $2::integer;
-
--- name: redeliver
--- A dead letter that was parked is parked again: without a tenant there is nowhere to deliver it.
-UPDATE spool_deliveries
-SET state = CASE stream WHEN '/' THEN 1 ELSE 0 END, due_at = now(), waiting_since = now(), cause = NULL,
-    buried_at = NULL
-WHERE state = 2 AND delivery_id = ANY ($1::text[])
-RETURNING seq;
-
--- name: discard
-DELETE FROM spool_deliveries WHERE state = 2 AND delivery_id = ANY ($1::text[]) RETURNING seq, stream, siblings;
 
 -- name: ledger
 SELECT stream, sum(accepted)::bigint, sum(delivered)::bigint, sum(filtered)::bigint, sum(discarded)::bigint,
@@ -261,6 +272,14 @@ FROM spool_deliveries GROUP BY stream;
 
 -- name: fill
 SELECT coalesce(sum(hooks), 0)::bigint AS hooks, coalesce(sum(bytes), 0)::bigint AS bytes FROM spool_shards;
+
+-- name: graves
+-- Payload bytes of dead letters, and when the oldest was buried.
+SELECT coalesce(sum(bytes), 0)::bigint, extract(epoch FROM min(buried_at))::double precision
+FROM spool_deliveries WHERE state = 2;
+
+-- name: remembered
+SELECT coalesce(sum(history), 0)::bigint FROM spool_shards;
 
 -- name: oldest_waiting
 SELECT received_at FROM spool_deliveries WHERE state = 0 ORDER BY waiting_since, seq LIMIT 1;

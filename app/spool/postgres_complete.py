@@ -6,18 +6,20 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal
 
 from app.errors import SpoolError
-from app.model import Burial, Delivery
+from app.model import Attempt, Burial, Delivery, State
 from app.spool.postgres_accept import Fill
 from app.spool.postgres_link import Connection
 from app.spool.postgres_text import storable
 from app.spool.postgres_worker import Line
 from app.spool.queries import Queries
+from app.spool.rows import ENDED, tried_text
 
 GROUP_DELIVERIES_MAX = 2_000
 COLUMNS: Final = ("accepted", "delivered", "filtered", "discarded", "adopted")
 Column = Literal["accepted", "delivered", "filtered", "discarded", "adopted"]
 Entry = tuple[str, Column, int]
 """A stream's key, a column of its books, and how many more."""
+_COLUMN_OF: Final[dict[int, Column]] = {ENDED[State.DELIVERED]: "delivered", ENDED[State.FILTERED]: "filtered"}
 
 
 class Change:
@@ -25,7 +27,7 @@ class Change:
 
     def __init__(self, name: str, deliveries: Sequence[Delivery], rows: Sequence[tuple[object, ...]]) -> None:
         self.name = name
-        """``settle``, ``filter``, ``release`` or ``bury``."""
+        """``settle``, ``release`` or ``bury``, as the statements are called."""
         self.deliveries = deliveries
         self.rows = rows
         self.tries = 0
@@ -50,26 +52,30 @@ class Change:
         self.answer(error)
 
 
-def settled(deliveries: Sequence[Delivery], *, filtered: bool) -> Change:
+def settled(deliveries: Sequence[Delivery], *, filtered: bool, tried: Sequence[Attempt]) -> Change:
     """They are done."""
-    return Change("filter" if filtered else "settle", deliveries, [(each.seq, each.lease) for each in deliveries])
+    rest = (ENDED[State.FILTERED if filtered else State.DELIVERED], *_posts(tried))
+    return Change("settle", deliveries, [(each.seq, each.lease, *rest) for each in deliveries])
 
 
-def released(
-    deliveries: Sequence[Delivery], *, retry_in_s: float, attempted: bool, ambiguous: bool, fault: str
-) -> Change:
+def released(deliveries: Sequence[Delivery], *, retry_in_s: float, tried: Sequence[Attempt], fault: str) -> Change:
     """They are given back."""
-    rest = (float(retry_in_s), int(attempted), int(ambiguous), storable(fault))
+    rest = (*_posts(tried), float(retry_in_s), storable(fault))
     return Change("release", deliveries, [(each.seq, each.lease, *rest) for each in deliveries])
 
 
 def buried(burials: Sequence[Burial]) -> Change:
     """They are dead letters."""
     rows = [
-        (each.delivery.seq, each.delivery.lease, each.cause.value, storable(each.detail), int(each.attempted))
+        (each.delivery.seq, each.delivery.lease, *_posts(each.tried), each.cause.value, storable(each.detail))
         for each in burials
     ]
     return Change("bury", [each.delivery for each in burials], rows)
+
+
+def _posts(tried: Sequence[Attempt]) -> tuple[int, int, float | None, str]:
+    """How many, how many of them ambiguous, when the first began, and their lines."""
+    return len(tried), sum(each.ambiguous for each in tried), tried[0].at if tried else None, tried_text(tried)
 
 
 def choose(line: Line[Change]) -> list[Change]:
@@ -84,11 +90,12 @@ def choose(line: Line[Change]) -> list[Change]:
 
 
 class Completions:
-    """Writes a group of changes."""
+    """Writes a group of changes; what ends goes to the history if there is one."""
 
-    def __init__(self, queries: Queries, fill: Fill) -> None:
+    def __init__(self, queries: Queries, fill: Fill, *, history: bool) -> None:
         self._queries = queries
         self._fill = fill
+        self._history = history
 
     async def __call__(self, connection: Connection, shard: int, group: Sequence[Change]) -> Sequence[int]:
         """One transaction; how many of each were still ours."""
@@ -97,11 +104,11 @@ class Completions:
             entries: list[Entry] = []
             for name in ("release", "bury"):
                 done |= await self._update(connection, name, group)
-            gone = await self._settle(connection, group, done, entries)
+            hooks, size, ended = await self._settle(connection, group, done, entries)
             await book(self._queries, connection, shard, entries)
-            if gone != (0, 0):
-                await connection.execute(self._queries["add_fill"], shard, -gone[0], -gone[1])
-        self._fill.add(-gone[0], -gone[1])
+            if ended:
+                await connection.execute(self._queries["add_fill"], shard, -hooks, -size, ended if self._history else 0)
+        self._fill.add(-hooks, -size)
         return [_count(change, done) for change in group]
 
     async def _update(self, connection: Connection, name: str, group: Sequence[Change]) -> set[int]:
@@ -112,22 +119,20 @@ class Completions:
 
     async def _settle(
         self, connection: Connection, group: Sequence[Change], done: set[int], entries: list[Entry]
-    ) -> tuple[int, int]:
-        rows = [row for change in group if change.name in {"settle", "filter"} for row in change.rows]
+    ) -> tuple[int, int, int]:
+        """Hooks and bytes that are not stored any more, and deliveries that have ended."""
+        rows = [row for change in group if change.name == "settle" for row in change.rows]
         if not rows:
-            return 0, 0
-        filtered = {each.seq for change in group if change.name == "filter" for each in change.deliveries}
-        gone = await connection.fetch(self._queries["settle"], *columns(rows))
-        counts: Counter[tuple[str, Column]] = Counter()
-        for seq, stream, *_ in gone:
-            done.add(seq)
-            counts[stream, "filtered" if seq in filtered else "delivered"] += 1
+            return 0, 0, 0
+        gone = await connection.fetch(self._queries["settle"], *columns(rows), self._history)
+        if not gone:
+            return 0, 0, 0
+        done.update(row[0] for row in gone)
+        counts = Counter((row[1], _COLUMN_OF[row[3]]) for row in gone)
         entries += [(stream, column, count) for (stream, column), count in counts.items()]
-        hooks, size = (gone[0][3], gone[0][4]) if gone else (0, 0)
-        more = await remove_emptied(
-            self._queries, connection, [(seq, siblings) for seq, _, siblings, *_ in gone], above=1
-        )
-        return hooks + more[0], size + more[1]
+        hooks, size = gone[0][4:6]
+        more = await remove_emptied(self._queries, connection, [(row[0], row[2]) for row in gone], above=1)
+        return hooks + more[0], size + more[1], len(gone)
 
 
 def columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:

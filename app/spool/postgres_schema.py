@@ -8,7 +8,7 @@ from app.spool.postgres_link import REFUSED, Connection, Link
 from app.spool.postgres_url import read_url
 from app.spool.queries import Queries
 
-MIGRATIONS = ("0001_spool.sql",)
+MIGRATIONS = ("0001_spool.sql", "0002_history.sql")
 """Applied in this order, each once; the schema's version is how many. Forward only."""
 SCHEMA_VERSION = len(MIGRATIONS)
 MIGRATE_S = 600.0
@@ -75,6 +75,32 @@ async def check_safety(queries: Queries, connection: Connection, *, shown: str, 
             raise SpoolError(
                 f"the spool {shown} runs with {name}=off: {danger}. Turn it on, or set RELAY_SPOOL_UNSYNCED=allow"
             )
+
+
+class Greeting:
+    """What is asked of a database at every connect.
+
+    Raises:
+        SpoolError: of each of its methods, as ``check_version`` and ``check_safety`` say.
+    """
+
+    def __init__(self, queries: Queries, *, shown: str, unsynced_ok: bool) -> None:
+        self._queries = queries
+        self._shown = shown
+        self._unsynced_ok = unsynced_ok
+
+    async def first(self, connection: Connection) -> None:
+        """Before it is known whether there is a schema."""
+        await check_safety(self._queries, connection, shown=self._shown, unsynced_ok=self._unsynced_ok)
+
+    async def check(self, connection: Connection) -> None:
+        """Whether the schema is this relay's."""
+        check_version(await version_of(self._queries, connection), shown=self._shown)
+
+    async def again(self, connection: Connection) -> None:
+        """Both."""
+        await self.first(connection)
+        await self.check(connection)
 
 
 async def lay_out(queries: Queries, link: Link, *, shown: str) -> None:

@@ -10,6 +10,9 @@ ALTER TABLE spool_hooks SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_v
 -- name: hot_ledger
 ALTER TABLE spool_ledger SET (fillfactor = 50, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
+-- name: hot_history
+ALTER TABLE spool_history SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+
 -- name: hot_shards
 ALTER TABLE spool_shards SET (fillfactor = 10, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 

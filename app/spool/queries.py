@@ -4,20 +4,21 @@ import re
 from importlib.resources import files
 
 _NAME = re.compile(r"^-- name: (\w+)( \(rows\))?$", re.MULTILINE)
+_PART = re.compile(r"\{(\w+)\}")
 _ROW = re.compile(r"\((?:\?(?:, )?)+\)")
 
 
 class Queries:
     """The statements of one file by name.
 
-    A statement marked ``(rows)`` holds one row of placeholders, as ``VALUES (?, ?)``; ``rows`` repeats it.
+    A statement marked ``(rows)`` holds one row of placeholders, as ``VALUES (?, ?)``; ``rows`` repeats it. A name in
+    braces stands for the text of that name.
     """
 
     def __init__(self, file: str) -> None:
         parts = _NAME.split(self.text(file))[1:]
-        self._one: dict[str, str] = {
-            name: body.strip().rstrip(";") for name, body in zip(parts[::3], parts[2::3], strict=True)
-        }
+        texts = {name: body.strip().rstrip(";") for name, body in zip(parts[::3], parts[2::3], strict=True)}
+        self._one = {name: _PART.sub(lambda part: texts[part[1]], text) for name, text in texts.items()}
         self._many: dict[tuple[str, int], str] = {}
 
     @staticmethod

@@ -1,38 +1,45 @@
 """Rows of either engine as the values that everybody else knows. The engines' statements give the same columns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from app.model import Delivery, Hook, SpoolStats, Stream, StreamCount
+from app.model import Attempt, AuditEntry, Cause, Delivery, Hook, Life, SpoolStats, State, Stream, StreamCount
+
+STATES = (State.WAITING, State.PARKED, State.DEAD, State.DELIVERED, State.FILTERED, State.DISCARDED)
+"""By the number that is stored."""
+ENDED: Mapping[State, int] = {state: number for number, state in enumerate(STATES)}
+"""The number that stands for each."""
+ANSWER_CHARS_MAX = 600
+"""Of an answer: however it has to be escaped, the line of the latest post fits into what is kept of all."""
 
 
-def delivery_of(row: Any, lease: str) -> Delivery:  # noqa: ANN401 - the driver's
-    """A claimed delivery out of a row of the statement ``load``."""
-    seq, stream, attempts, ambiguous, delivery_id, tenant, installation, received_at, about, payload = row
-    sender, resource, sent_at, request_id, idempotency_key, verified_with = orjson.loads(about)
-    hook = Hook(
-        delivery_id=delivery_id,
-        tenant=tenant,
-        installation=installation,
-        sender=sender,
-        resource=resource,
-        sent_at=sent_at,
-        request_id=request_id,
-        idempotency_key=idempotency_key,
-        verified_with=verified_with,
-        received_at=received_at,
-        payload=payload,
-    )
-    return Delivery(
-        seq=seq,
-        lease=lease,
-        stream=stream_of(stream),
-        hook=hook,
-        attempts=attempts,
-        ambiguous=ambiguous,
-    )
+def deliveries_of(rows: Iterable[Any], lease: str) -> list[Delivery]:
+    """Claimed deliveries out of rows of the statement ``load``."""
+    streams: dict[str, Stream] = {}
+    made = []
+    for seq, stream, attempts, ambiguous, delivery_id, tenant, installation, received_at, about, payload in rows:
+        if stream not in streams:
+            streams[stream] = stream_of(stream)
+        sender, resource, sent_at, request_id, idempotency_key, verified_with = orjson.loads(about)
+        hook = Hook(
+            delivery_id=delivery_id,
+            tenant=tenant,
+            installation=installation,
+            sender=sender,
+            resource=resource,
+            sent_at=sent_at,
+            request_id=request_id,
+            idempotency_key=idempotency_key,
+            verified_with=verified_with,
+            received_at=received_at,
+            payload=payload,
+        )
+        made.append(
+            Delivery(seq=seq, lease=lease, stream=streams[stream], hook=hook, attempts=attempts, ambiguous=ambiguous)
+        )
+    return made
 
 
 def stream_of(text: str) -> Stream:
@@ -41,17 +48,86 @@ def stream_of(text: str) -> Stream:
     return Stream(tenant, destination)
 
 
+def encodable(text: str) -> str:
+    """The same without surrogates that are no half of anything: what is stored is UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def tried_text(tried: Iterable[Attempt]) -> str:
+    """A line of JSON each, as they are stored."""
+    return "".join(
+        orjson.dumps((each.at, each.took_s, encodable(each.answer[:ANSWER_CHARS_MAX]), int(each.ambiguous))).decode()
+        + "\n"
+        for each in tried
+    )
+
+
+def _tried(text: str) -> list[Attempt]:
+    lines = (orjson.loads(line) for line in text.split("\n") if line)
+    return [Attempt(at, took_s, answer, bool(ambiguous)) for at, took_s, answer, ambiguous in lines]
+
+
+def life_of(row: Any) -> Life:  # noqa: ANN401 - the driver's
+    """A delivery, stored or ended, out of a row of the statements that find."""
+    seq, delivery_id, stream, state, installation, received_at, size, about, attempts, ambiguous, *rest = row
+    first_attempt_at, text, fault, cause, due_at, ended_at = rest
+    sender, resource, _, request_id, _, verified_with = orjson.loads(about)
+    tried = _tried(text)
+    return Life(
+        seq=seq,
+        delivery_id=delivery_id,
+        stream=stream_of(stream),
+        state=STATES[state],
+        sender=sender,
+        resource=resource,
+        request_id=request_id,
+        verified_with=verified_with,
+        installation=installation,
+        payload_bytes=size,
+        received_at=received_at,
+        attempts=attempts,
+        ambiguous=ambiguous,
+        first_attempt_at=first_attempt_at,
+        last_attempt_at=tried[-1].at if tried else None,
+        tried=tried,
+        fault=fault,
+        cause=None if cause is None else Cause(cause),
+        due_at=due_at if STATES[state] is State.WAITING else None,
+        ended_at=ended_at,
+    )
+
+
+def audit_of(row: Any) -> AuditEntry:  # noqa: ANN401 - the driver's
+    """An entry out of a row of the statement ``audit``."""
+    number, at, action, actor, reason, count, delivery_ids = row
+    return AuditEntry(
+        number=number,
+        at=at,
+        action=action,
+        actor=actor,
+        reason=reason,
+        count=count,
+        delivery_ids=orjson.loads(delivery_ids),
+    )
+
+
 def stats_of(
     ledger: Iterable[Any],
     states: Iterable[Any],
     fill: Iterable[int],
     oldest: Sequence[float] | None,
+    *,
+    dead: Iterable[Any],
+    history: int,
 ) -> SpoolStats:
-    """The books: rows of ``ledger`` and ``count_states``, the one of ``fill``, that of ``oldest_waiting`` or none."""
+    """The books: rows of ``ledger`` and ``count_states``, that of ``oldest_waiting`` or none.
+
+    ``fill`` is hooks and bytes; ``dead`` the bytes of dead letters, and when the oldest was buried.
+    """
     counted = {stream: (waiting, dead) for stream, waiting, dead in states}
     streams = []
     for stream, accepted, delivered, filtered, discarded, adopted in ledger:
-        waiting, dead = counted.get(stream, (0, 0))
+        waiting, dead_count = counted.get(stream, (0, 0))
         streams.append(
             StreamCount(
                 stream=stream_of(stream),
@@ -61,8 +137,17 @@ def stats_of(
                 discarded=discarded,
                 adopted=adopted,
                 waiting=waiting,
-                dead=dead,
+                dead=dead_count,
             )
         )
     hooks, size = fill
-    return SpoolStats(streams=streams, waiting_bytes=size, hooks=hooks, oldest_waiting_at=oldest[0] if oldest else None)
+    dead_bytes, oldest_dead_at = dead
+    return SpoolStats(
+        streams=streams,
+        waiting_bytes=size,
+        hooks=hooks,
+        oldest_waiting_at=oldest[0] if oldest else None,
+        dead_bytes=dead_bytes,
+        oldest_dead_at=oldest_dead_at,
+        history=history,
+    )

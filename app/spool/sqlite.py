@@ -1,14 +1,13 @@
 """The spool on one SQLite file: WAL, ``synchronous=FULL``, one owning process.
 
-Two connections: the writer's (``group_commit``) and a reader's, each on a thread of its own. Leases live in
-memory (``leases``). The promise is ``interface``'s.
+Two connections: the writer's (``group_commit``) and a reader's, each on a thread of its own; what may look for long
+has one for itself. Leases live in memory (``leases``). The promise is ``interface``'s.
 """
 
 import asyncio
-import fcntl
-import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,21 +19,31 @@ from uuid import uuid4
 import orjson
 
 from app.errors import SpoolError
-from app.model import Accepted, Burial, DeadLetter, Delivery, Hook, SpoolStats, Stream
+from app.model import (
+    Accepted,
+    Attempt,
+    AuditEntry,
+    Budgets,
+    Burial,
+    Cause,
+    Change,
+    Delivery,
+    Hook,
+    Life,
+    Search,
+    SpoolStats,
+    State,
+    Stream,
+    Swept,
+)
 from app.spool import reading, writing
+from app.spool import sqlite_past as past
 from app.spool.accepting import HookStore, Wanted
 from app.spool.group_commit import GroupCommit
 from app.spool.leases import Leases, key
 from app.spool.queries import Queries
-
-APPLICATION_ID = 0x53535231
-"""``SSR1``, in the file's header: tells a spool from any other SQLite file."""
-COPYING_ID = 0x53535243
-"""``SSRC``: a spool that is being copied into. No relay opens it."""
-SCHEMA_VERSION = 1
-CACHE_KIB = 16_384
-PAGE_BYTES = 8_192
-"""A payload of 10 KB then takes two pages to write instead of three; see decision 0003."""
+from app.spool.rows import deliveries_of
+from app.spool.sqlite_file import connect, prepare
 
 _QUERIES = Queries("sqlite.sql")
 _T = TypeVar("_T")
@@ -43,10 +52,13 @@ _T = TypeVar("_T")
 class SqliteSpool:
     """See ``app.spool.interface.Spool``. Made by ``await SqliteSpool.open(...)``."""
 
-    def __init__(self, path: Path, lock: IO[str], *, writer: GroupCommit, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, path: Path, lock: IO[str], *, writer: GroupCommit, history: bool, clock: Callable[[], float]
+    ) -> None:
         self._path = path
         self._lock = lock
         self._writer = writer
+        self._history = history
         self._clock = clock
         self._leases = Leases()
         self._claiming = asyncio.Lock()
@@ -63,20 +75,22 @@ class SqliteSpool:
         hooks_max: int,
         bytes_max: int,
         queue_hooks_max: int,
+        history: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> Self:
         """Open or make the spool at ``path`` (with its folder) and become its one owner.
 
         ``hooks_max`` and ``bytes_max`` (of payload) bound what is stored, ``queue_hooks_max`` what
-        waits for the disk. ``clock`` gives Unix seconds.
+        waits for the disk. Without ``history`` nothing new is remembered of what has ended. ``clock`` gives
+        Unix seconds.
 
         Raises:
             SpoolError: it is another process's, another program's or a newer version's, or cannot be opened.
         """
-        lock, seq = await asyncio.to_thread(_prepare, path)
+        lock, seq = await asyncio.to_thread(prepare, path, _QUERIES)
         store = HookStore(_QUERIES, clock=clock, hooks_max=hooks_max, bytes_max=bytes_max, seq=seq)
         writer = GroupCommit(path, partial(connect, path), store, jobs_max=queue_hooks_max)
-        return cls(path, lock, writer=writer, clock=clock)
+        return cls(path, lock, writer=writer, history=history, clock=clock)
 
     async def __aenter__(self) -> Self:
         """The open spool itself."""
@@ -116,7 +130,8 @@ class SqliteSpool:
                 per_stream=per_stream,
                 bytes_max=bytes_max,
             )
-            deliveries, self._after = await self._read(partial(reading.pick, wanted=wanted, lease=lease))
+            rows, self._after = await self._read(partial(reading.pick, wanted=wanted))
+            deliveries = deliveries_of(rows, lease)
             self._leases.take((each.seq for each in deliveries), lease, now + lease_s)
             return deliveries
 
@@ -127,28 +142,26 @@ class SqliteSpool:
         self._leases.extend(ours, now + lease_s)
         return {each.seq for each in ours}
 
-    async def settle(self, deliveries: Sequence[Delivery], *, filtered: bool = False) -> int:
+    async def settle(
+        self, deliveries: Sequence[Delivery], *, filtered: bool = False, tried: Sequence[Attempt] = ()
+    ) -> int:
         """See the interface."""
-        column = "book_filtered" if filtered else "book_delivered"
-        return await self._change(deliveries, lambda ours: partial(writing.settle, ours, column))
+        ending = self._ending(State.FILTERED if filtered else State.DELIVERED, tried)
+        return await self._change(deliveries, lambda ours: partial(writing.settle, ours, ending))
 
     async def release(
         self,
         deliveries: Sequence[Delivery],
         *,
         retry_in_s: float,
-        attempted: bool,
-        ambiguous: bool = False,
+        tried: Sequence[Attempt] = (),
         fault: str = "",
     ) -> int:
         """See the interface."""
-        row = {
-            "due_at": self._clock() + retry_in_s,
-            "attempted": attempted,
-            "ambiguous": ambiguous,
-            "fault": fault,
-        }
-        count = await self._change(deliveries, lambda ours: partial(writing.release, ours, row))
+        due_at = self._clock() + retry_in_s
+        count = await self._change(
+            deliveries, lambda ours: partial(writing.release, ours, due_at=due_at, tried=tried, fault=fault)
+        )
         if retry_in_s <= 0:
             self._wake()
         return count
@@ -204,42 +217,63 @@ class SqliteSpool:
         rows = await self._read(partial(reading.rows, name="parked"))
         return [installation for (installation,) in rows]
 
-    async def expire(self, *, waiting_age_s: float, dedup_window_s: float, limit: int) -> int:
+    async def expire(self, budgets: Budgets, *, limit: int) -> Swept:
         """See the interface."""
+        buried = await self._bury_expired(budgets.waiting_age_max_s, limit)
+        ending = self._ending(State.DISCARDED)
+        discarded, forgotten = await self._write(partial(past.keep_to, budgets=budgets, limit=limit, ending=ending))
+        changed = buried.total() + discarded.total() + forgotten
+        return Swept(changed=changed, buried=dict(buried), discarded=dict(discarded))
+
+    async def _bury_expired(self, age_s: float, limit: int) -> Counter[tuple[Stream, Cause]]:
+        """Looking goes through all that waits, and the writer does not wait for it; what is claimed is left alone."""
         now = self._clock()
-        leased = orjson.dumps(self._leases.held(now)).decode()
-        changed: int = await self._write(
+        before = now - age_s
+        leased = self._leases.held(now)
+        found = await asyncio.to_thread(self._look, partial(past.expired, before=before, leased=leased, limit=limit))
+        if not found:
+            return Counter()
+        async with self._claiming:  # a claim that looked before this is written would take a dead letter
+            free = set(found).difference(self._leases.held(self._clock()))
+            buried: Counter[tuple[Stream, Cause]] = await self._write(
+                partial(writing.expire, sorted(free), now=now, before=before, age_s=age_s)
+            )
+            return buried
+
+    async def find(self, search: Search, *, limit: int, before: int | None = None) -> Sequence[Life]:
+        """See the interface."""
+        return await asyncio.to_thread(self._look, partial(past.find, search=search, limit=limit, before=before))
+
+    async def redeliver(
+        self, seqs: Sequence[int], *, change: Change, per_s: float | None = None, starts_in_s: float = 0.0
+    ) -> int:
+        """See the interface."""
+        count: int = await self._write(
             partial(
-                writing.expire,
-                now=now,
-                leased=leased,
-                waiting_age_s=waiting_age_s,
-                dedup_window_s=dedup_window_s,
-                limit=limit,
+                past.redeliver,
+                seqs,
+                change,
+                now=self._clock(),
+                every_s=1 / per_s if per_s else 0.0,
+                starts_in_s=starts_in_s,
             )
         )
-        return changed
-
-    async def dead_letters(self, *, tenant: str | None = None, limit: int = 100) -> Sequence[DeadLetter]:
-        """See the interface."""
-        prefix = None if tenant is None else key(tenant, "")
-        return await self._read(partial(reading.dead_letters, prefix=prefix, limit=limit))
-
-    async def redeliver(self, delivery_ids: Sequence[str]) -> int:
-        """See the interface."""
-        count: int = await self._write(partial(writing.redeliver, delivery_ids, self._clock()))
         if count:
             self._wake()
         return count
 
-    async def discard(self, delivery_ids: Sequence[str]) -> int:
+    async def discard(self, seqs: Sequence[int], *, change: Change) -> int:
         """See the interface."""
-        count: int = await self._write(partial(writing.discard, delivery_ids))
+        count: int = await self._write(partial(past.discard, seqs, change, ending=self._ending(State.DISCARDED)))
         return count
+
+    async def audit(self, *, limit: int, before: int | None = None) -> Sequence[AuditEntry]:
+        """See the interface."""
+        return await asyncio.to_thread(self._look, partial(past.audit, limit=limit, before=before))
 
     async def stats(self) -> SpoolStats:
         """See the interface."""
-        return await self._read(reading.stats)
+        return await asyncio.to_thread(self._look, partial(reading.stats, _QUERIES))
 
     async def close(self) -> None:
         """See the interface."""
@@ -247,6 +281,22 @@ class SqliteSpool:
         await asyncio.to_thread(self._reader.shutdown)
         self._read_connection.close()
         self._lock.close()
+
+    def _ending(self, state: State, tried: Sequence[Attempt] = ()) -> writing.Ending:
+        return writing.Ending(self._clock(), state, tried, self._history)
+
+    def _look(self, job: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Look for what may take long, so that claims do not wait for it."""
+        if self._lock.closed:  # it may be another process's by now
+            raise SpoolError("the spool is closed")
+        try:
+            connection = connect(self._path)
+            try:
+                return job(connection)
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise SpoolError(f"spool_unavailable: {error}") from error
 
     async def _write(self, job: Callable[[Queries, sqlite3.Connection], object]) -> Any:  # noqa: ANN401 - the job's own
         return await self._writer.do(partial(job, _QUERIES))
@@ -257,87 +307,3 @@ class SqliteSpool:
             return await loop.run_in_executor(self._reader, job, _QUERIES, self._read_connection)
         except (sqlite3.Error, RuntimeError) as error:  # the latter: the reader is closed
             raise SpoolError(f"spool_unavailable: {error}") from error
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection as the spool wants it: no implicit transactions, every commit synced."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoint.py
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    return connection
-
-
-def _prepare(path: Path) -> tuple[IO[str], int]:
-    """Lock, check before any write, make what is missing; the lock and the last seq."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = lock_file(path)
-        try:
-            new = not path.exists() or path.stat().st_size == 0
-            with sqlite3.connect(path, isolation_level=None) as connection:
-                if not new:
-                    check_file(path, connection)
-                lay_out(connection, new=new)
-                (seq,) = connection.execute(_QUERIES["last_seq"]).fetchone()
-            connection.close()
-            if new:
-                path.chmod(0o600)
-                _sync_folder(path.parent)
-        except BaseException:
-            lock.close()
-            raise
-    except (OSError, sqlite3.Error) as error:
-        raise SpoolError(f"the spool {path} cannot be opened: {error}") from error
-    return lock, int(seq)
-
-
-def lock_file(path: Path) -> IO[str]:
-    """Become the owner of the spool at ``path``, for as long as what is returned is open."""
-    lock = path.with_name(path.name + ".lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise SpoolError(f"the spool {path} is open in another process; a SQLite spool has one owner") from None
-    return lock
-
-
-def check_file(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse a file that is no spool, or not one that this relay can work with."""
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application_id == COPYING_ID:
-        raise SpoolError(f"the copy into {path} has not ended: run relay spool copy again")
-    if application_id != APPLICATION_ID and (tables or application_id):
-        raise SpoolError(f"{path} is a SQLite file of another program, not a spool")
-    if version > SCHEMA_VERSION:
-        raise SpoolError(
-            f"the spool {path} has schema version {version}, this relay knows {SCHEMA_VERSION}: "
-            "run the relay version that wrote it, or a newer one"
-        )
-
-
-def lay_out(connection: sqlite3.Connection, *, new: bool) -> None:
-    """Make what is missing."""
-    if new:
-        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        connection.executescript(
-            f"BEGIN; {Queries.text('sqlite_schema.sql')}"
-            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
-
-
-def _sync_folder(folder: Path) -> None:
-    """The file's own entry in its folder has to survive a power cut too."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,7 +10,8 @@ INSERT INTO hooks (seq, delivery_id, tenant, installation, received_at, bytes, a
 VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_deliveries (rows)
-INSERT INTO deliveries (seq, state, stream, due_at, received_at, bytes, delivery_id) VALUES (?, ?, ?, ?, ?, ?, ?);
+INSERT INTO deliveries (seq, state, stream, due_at, waiting_since, received_at, bytes, delivery_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_seen (rows)
 INSERT OR IGNORE INTO seen (dedup_key, delivery_id, at) VALUES (?, ?, ?);
@@ -45,16 +46,27 @@ UPDATE fill SET hooks = hooks + ?, bytes = bytes + ?;
 SELECT max((SELECT coalesce(max(seq), 0) FROM hooks), (SELECT coalesce(max(seq), 0) >> 6 FROM deliveries));
 
 -- name: candidates
--- Due deliveries of every stream after :after, at most :per_stream of each, as one JSON text. The streams are
--- found by skipping through the index, which costs a look-up a stream however long the backlogs are.
+-- Due deliveries, at most :per_stream of each stream, of the streams after :after first and then of the others, as one
+-- JSON text. The streams are found by skipping through the index, which costs a look-up a stream however long the
+-- backlogs are.
 WITH RECURSIVE
     leased(seq) AS (SELECT value FROM json_each(:leased)),
-    stream(name) AS (
+    later(name) AS (
         SELECT min(stream) FROM deliveries WHERE state = 0 AND stream > :after
         UNION ALL
-        SELECT (SELECT min(d.stream) FROM deliveries d WHERE d.state = 0 AND d.stream > stream.name)
-        FROM stream WHERE stream.name IS NOT NULL
-    )
+        SELECT (SELECT min(d.stream) FROM deliveries d WHERE d.state = 0 AND d.stream > later.name)
+        FROM later WHERE later.name IS NOT NULL
+    ),
+    sooner(name) AS (
+        SELECT min(stream) FROM deliveries WHERE state = 0 AND stream <= :after
+        UNION ALL
+        SELECT (
+            SELECT min(d.stream) FROM deliveries d
+            WHERE d.state = 0 AND d.stream > sooner.name AND d.stream <= :after
+        )
+        FROM sooner WHERE sooner.name IS NOT NULL
+    ),
+    stream(name) AS (SELECT name FROM later UNION ALL SELECT name FROM sooner)
 SELECT json_group_array(json_array(seq, bytes, stream)) FROM (
     SELECT d.seq, d.bytes, d.stream
     FROM stream CROSS JOIN deliveries d ON d.seq IN (
@@ -64,13 +76,14 @@ SELECT json_group_array(json_array(seq, bytes, stream)) FROM (
         ORDER BY due.due_at, due.seq LIMIT :per_stream
     )
     WHERE stream.name IS NOT NULL AND stream.name NOT IN (SELECT value FROM json_each(:busy))
-    LIMIT :most
+    LIMIT :limit
 );
 
 -- name: load
 SELECT d.seq, d.stream, d.attempts, d.ambiguous,
        h.delivery_id, h.tenant, h.installation, h.received_at, h.about, h.payload
-FROM json_each(?) picked JOIN deliveries d ON d.seq = picked.value JOIN hooks h ON h.seq = d.seq >> 6;
+FROM json_each(?) picked CROSS JOIN deliveries d ON d.seq = picked.value CROSS JOIN hooks h ON h.seq = d.seq >> 6
+WHERE d.state = 0;
 
 -- name: delete_deliveries
 DELETE FROM deliveries WHERE seq IN (SELECT value FROM json_each(?));
@@ -84,14 +97,34 @@ WHERE seq IN (SELECT value FROM json_each(?))
 -- name: delete_hooks
 DELETE FROM hooks WHERE seq IN (SELECT value FROM json_each(?));
 
+-- name: kept
+-- A part of the next three, which have its name where it belongs: the lines of posts, of very many the latest.
+CASE WHEN length(tried) + length(:tried) <= 4000 THEN tried || :tried
+        ELSE substr(substr(tried || :tried, -4001), instr(substr(tried || :tried, -4001), char(10)) + 1) END;
+
+-- name: remember
+-- Into the history, with the posts that come to those that are known.
+INSERT INTO history (seq, delivery_id, stream, state, received_at, ended_at, bytes, installation, attempts, ambiguous,
+    first_attempt_at, tried, fault, cause, about)
+SELECT d.seq, d.delivery_id, d.stream, :state, d.received_at, :now, d.bytes, h.installation, d.attempts + :posts,
+    d.ambiguous + :ambiguous, coalesce(d.first_attempt_at, :first_at),
+    {kept},
+    d.fault, d.cause, h.about
+FROM json_each(:seqs) picked JOIN deliveries d ON d.seq = picked.value JOIN hooks h ON h.seq = d.seq >> 6;
+
 -- name: release
 UPDATE deliveries
-SET due_at = :due_at, attempts = attempts + :attempted, ambiguous = ambiguous + :ambiguous, fault = :fault
+SET due_at = :due_at, attempts = attempts + :posts, ambiguous = ambiguous + :ambiguous,
+    first_attempt_at = coalesce(first_attempt_at, :first_at),
+    tried = {kept},
+    fault = CASE :fault WHEN '' THEN fault ELSE :fault END
 WHERE seq IN (SELECT value FROM json_each(:seqs));
 
 -- name: bury
 UPDATE deliveries
-SET state = 2, cause = :cause, fault = :detail, buried_at = :now, attempts = attempts + :attempted
+SET state = 2, cause = :cause, fault = :detail, buried_at = :now, attempts = attempts + :posts,
+    ambiguous = ambiguous + :ambiguous, first_attempt_at = coalesce(first_attempt_at, :first_at),
+    tried = {kept}
 WHERE seq = :seq AND state = 0;
 
 -- name: parked
@@ -105,10 +138,9 @@ WHERE h.tenant = '' AND h.installation = ? AND d.state = 1 ORDER BY h.seq LIMIT 
 -- name: adopt_hooks
 UPDATE hooks SET tenant = ? WHERE seq IN (SELECT value FROM json_each(?));
 
--- name: find_expired
-SELECT seq, state FROM deliveries
-WHERE state < 2 AND received_at < :before AND seq NOT IN (SELECT value FROM json_each(:leased))
-ORDER BY seq LIMIT :most;
+-- name: still_expired
+SELECT seq, state, stream FROM deliveries
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND state < 2 AND waiting_since < :before;
 
 -- name: expire
 UPDATE deliveries
@@ -122,20 +154,6 @@ DELETE FROM seen WHERE seq IN (
     SELECT seq FROM (SELECT seq, at FROM seen ORDER BY seq LIMIT :most) WHERE at < :before
 );
 
--- name: dead_letters
-SELECT delivery_id, stream, cause, fault, attempts, received_at, buried_at FROM deliveries
-WHERE state = 2 AND (:prefix IS NULL OR substr(stream, 1, length(:prefix)) = :prefix)
-ORDER BY buried_at DESC, seq DESC LIMIT :most;
-
--- name: find_dead
-SELECT seq, stream FROM deliveries WHERE state = 2 AND delivery_id IN (SELECT value FROM json_each(?));
-
--- name: redeliver
--- A dead letter that was parked is parked again: without a tenant there is nowhere to deliver it.
-UPDATE deliveries
-SET state = CASE stream WHEN '/' THEN 1 ELSE 0 END, due_at = :now, cause = NULL, buried_at = NULL
-WHERE state = 2 AND seq IN (SELECT value FROM json_each(:seqs));
-
 -- name: ledger
 SELECT stream, accepted, delivered, filtered, discarded, adopted FROM ledger;
 
@@ -144,3 +162,11 @@ SELECT stream, sum(state < 2), sum(state = 2) FROM deliveries GROUP BY stream;
 
 -- name: oldest_waiting
 SELECT received_at FROM deliveries WHERE state = 0 ORDER BY seq LIMIT 1;
+
+-- name: graves
+-- The bytes of dead letters, and when the oldest was buried.
+SELECT coalesce(sum(bytes), 0), min(buried_at) FROM deliveries WHERE state = 2;
+
+-- name: remembered
+-- Numbers follow each other without a gap: only the first rows are ever removed.
+SELECT coalesce((SELECT max(number) FROM history) - (SELECT min(number) FROM history) + 1, 0);

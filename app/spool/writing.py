@@ -3,19 +3,47 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import orjson
 
-from app.model import Burial, Cause, Delivery
-from app.spool.accepting import DESTINATIONS_MAX, WAITING, execute_rows
+from app.model import Attempt, Burial, Cause, Delivery, State, Stream
+from app.spool.accepting import DESTINATIONS_MAX, PARKED, WAITING, execute_rows
 from app.spool.leases import key, per_stream
 from app.spool.queries import Queries
+from app.spool.rows import ENDED, encodable, stream_of, tried_text
 
 
-def settle(deliveries: Sequence[Delivery], column: str, queries: Queries, connection: sqlite3.Connection) -> None:
+class Ending(NamedTuple):
+    """How deliveries end: when, as what, after which posts since they were claimed, and whether that is remembered."""
+
+    now: float
+    state: State
+    tried: Sequence[Attempt] = ()
+    history: bool = True
+
+
+def settle(deliveries: Sequence[Delivery], ending: Ending, queries: Queries, connection: sqlite3.Connection) -> None:
     """Remove them, book them, and remove the hooks that have nothing left to deliver."""
-    _remove(queries, connection, [each.seq for each in deliveries])
-    execute_rows(connection, queries, column, list(per_stream(deliveries).items()))
+    remove(queries, connection, [each.seq for each in deliveries], ending)
+    execute_rows(connection, queries, f"book_{ending.state}", list(per_stream(deliveries).items()))
+
+
+def remove(queries: Queries, connection: sqlite3.Connection, seqs: Sequence[int], ending: Ending) -> None:
+    """Into the history, and out of everything else."""
+    if ending.history:
+        row = {"seqs": _json(seqs), "now": ending.now, "state": ENDED[ending.state], **_posts(ending.tried)}
+        connection.execute(queries["remember"], row)
+    _remove(queries, connection, seqs)
+
+
+def _posts(tried: Sequence[Attempt]) -> dict[str, object]:
+    return {
+        "posts": len(tried),
+        "ambiguous": sum(each.ambiguous for each in tried),
+        "first_at": tried[0].at if tried else None,
+        "tried": tried_text(tried),
+    }
 
 
 def _remove(queries: Queries, connection: sqlite3.Connection, seqs: Sequence[int]) -> None:
@@ -27,11 +55,17 @@ def _remove(queries: Queries, connection: sqlite3.Connection, seqs: Sequence[int
 
 
 def release(
-    deliveries: Sequence[Delivery], row: dict[str, object], queries: Queries, connection: sqlite3.Connection
+    deliveries: Sequence[Delivery],
+    queries: Queries,
+    connection: sqlite3.Connection,
+    *,
+    due_at: float,
+    tried: Sequence[Attempt],
+    fault: str,
 ) -> None:
-    """Make them due again at ``row["due_at"]``."""
+    """Make them due again."""
     seqs = _json(each.seq for each in deliveries)
-    connection.execute(queries["release"], {**row, "seqs": seqs})
+    connection.execute(queries["release"], {"seqs": seqs, "due_at": due_at, "fault": encodable(fault), **_posts(tried)})
 
 
 def bury(burials: Sequence[Burial], now: float, queries: Queries, connection: sqlite3.Connection) -> None:
@@ -41,10 +75,10 @@ def bury(burials: Sequence[Burial], now: float, queries: Queries, connection: sq
         [
             {
                 "cause": each.cause.value,
-                "detail": each.detail,
+                "detail": encodable(each.detail),
                 "now": now,
-                "attempted": each.attempted,
                 "seq": each.delivery.seq,
+                **_posts(each.tried),
             }
             for each in burials
         ],
@@ -73,6 +107,7 @@ def adopt(
             WAITING,
             key(tenant, destination),
             now,
+            now,
             received_at,
             size,
             delivery_id,
@@ -87,49 +122,29 @@ def adopt(
 
 
 def expire(
+    seqs: Sequence[int],
     queries: Queries,
     connection: sqlite3.Connection,
     *,
     now: float,
-    leased: str,
-    waiting_age_s: float,
-    dedup_window_s: float,
-    limit: int,
-) -> int:
-    """Bury what waited too long, forget old dedup keys; how many rows in all."""
-    found = connection.execute(
-        queries["find_expired"], {"before": now - waiting_age_s, "leased": leased, "most": limit}
-    ).fetchall()
+    before: float,
+    age_s: float,
+) -> Counter[tuple[Stream, Cause]]:
+    """Bury those of them that still wait since before ``before``; what was buried."""
+    found = connection.execute(queries["still_expired"], {"seqs": _json(seqs), "before": before}).fetchall()
     if found:
         connection.execute(
             queries["expire"],
             {
-                "seqs": _json(seq for seq, _ in found),
+                "seqs": _json(seq for seq, *_ in found),
                 "now": now,
                 "unclaimed": Cause.UNCLAIMED.value,
                 "expired": Cause.EXPIRED.value,
-                "detail": f"waited longer than {waiting_age_s:g} s",
+                "detail": f"waited longer than {age_s:g} s",
             },
         )
-    forgotten = connection.execute(queries["forget_seen"], {"before": now - dedup_window_s, "most": limit})
-    return len(found) + forgotten.rowcount
-
-
-def redeliver(delivery_ids: Sequence[str], now: float, queries: Queries, connection: sqlite3.Connection) -> int:
-    """Make dead letters wait again; how many."""
-    found = connection.execute(queries["find_dead"], (_json(delivery_ids),)).fetchall()
-    connection.execute(queries["redeliver"], {"now": now, "seqs": _json(seq for seq, _ in found)})
-    return len(found)
-
-
-def discard(delivery_ids: Sequence[str], queries: Queries, connection: sqlite3.Connection) -> int:
-    """Remove dead letters for good; how many."""
-    found = connection.execute(queries["find_dead"], (_json(delivery_ids),)).fetchall()
-    if found:
-        _remove(queries, connection, [seq for seq, _ in found])
-        booked = Counter(stream for _, stream in found)
-        execute_rows(connection, queries, "book_discarded", list(booked.items()))
-    return len(found)
+    causes = {WAITING: Cause.EXPIRED, PARKED: Cause.UNCLAIMED}
+    return Counter((stream_of(stream), causes[state]) for _, state, stream in found)
 
 
 def _json(values: Iterable[object]) -> str:

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 
-from tests.bench import accept, commit, end_to_end, neighbours, postgres, send, transform
+from tests.bench import accept, commit, end_to_end, neighbours, postgres, replicas, send, transform
 
 
 def _accept(given: Namespace) -> list[str]:
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[Namespace], list[str]]] = {
     "send": lambda given: send.measure(min(3, given.rounds)),
     "neighbours": lambda given: neighbours.measure(min(2, given.rounds), given.seconds * 2, given.waiting // 2),
     "postgres": lambda given: postgres.measure(given.rounds),
+    "replicas": lambda _given: replicas.measure(),
 }
 """Each gives its lines; one with the word MISSED names an aim that was not reached."""
 

@@ -27,7 +27,8 @@ from app.ingest.body import read_body
 from app.metrics import Metrics
 from app.model import Hook, Secret
 from app.spool.group_commit import GroupCommit
-from app.spool.sqlite import PAGE_BYTES, SqliteSpool, connect
+from app.spool.sqlite import SqliteSpool
+from app.spool.sqlite_file import PAGE_BYTES, connect
 from app.tenants.model import Snapshot, Tenant
 from tests.bench.load import SECRET
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ async def _sqlite(folder: Path) -> AsyncIterator[Engine]:
     clock = Clock()
     opened: list[Spool] = []
 
-    async def open_sqlite(**limits: int) -> Spool:
+    async def open_sqlite(**limits: Any) -> Spool:
         wanted = {"hooks_max": 10_000, "bytes_max": 100_000_000, "queue_hooks_max": 10_000} | limits
         opened.append(await SqliteSpool.open(folder / "spool.db", clock=clock, **wanted))
         return opened[-1]
@@ -38,7 +39,7 @@ async def _postgres(url: str) -> AsyncIterator[Engine]:
     async with make_place(url, stopped_clock=True) as place:
         opened: list[Spool] = []
 
-        async def open_postgres(**limits: int) -> Spool:
+        async def open_postgres(**limits: Any) -> Spool:
             opened.append(await place.open(**limits))
             return opened[-1]
 

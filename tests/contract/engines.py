@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from app.model import Hook
+from app.model import Attempt, Budgets, Change, Hook, Search, State
 from app.spool.interface import Spool
 from app.spool.postgres import PostgresSpool
 
@@ -22,6 +22,9 @@ LIMITS: dict[str, Any] = {
     "queue_hooks_max": 10_000,
     "in_flight_max": 10_000,
 }
+ANNA = Change("anna", "a test")
+"""Who changes something by hand."""
+DEAD = Search(states=frozenset({State.DEAD}))
 NOW = """
     CREATE TABLE stopped_clock (now double precision);
     INSERT INTO stopped_clock VALUES (1700000000);
@@ -135,3 +138,15 @@ def hook(number: int = 0, **changes: object) -> Hook:
         "payload": b'{"n":%d}' % number,
     }
     return Hook(**(fields | changes))  # type: ignore[arg-type] # a test names fields freely
+
+
+def attempt(at: float = 1_700_000_000.0, **changes: object) -> Attempt:
+    """A post that Splunk was too busy for."""
+    fields: dict[str, object] = {"took_s": 0.25, "answer": "503/9: Server is busy"}
+    return Attempt(at, **(fields | changes))  # type: ignore[arg-type] # a test names fields freely
+
+
+def budgets_of(**changes: float) -> Budgets:
+    """Budgets that nothing reaches, but for these."""
+    wide: dict[str, float] = dict.fromkeys(Budgets.__dataclass_fields__, 10**9)
+    return Budgets(**(wide | changes))  # type: ignore[arg-type] # a test names fields freely

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from app.errors import NotStored
-from app.model import Burial, Cause, Delivery, Stream, StreamCount
+from app.errors import NotStored, SpoolError
+from app.model import Burial, Cause, Delivery, Search, State, Stream, StreamCount
 from app.spool.interface import Spool
-from tests.contract.engines import Clock, Engine, hook
+from tests.contract.engines import ANNA, DEAD, Clock, Engine, attempt, budgets_of, hook
 
 ACME = Stream("acme", "main")
 
@@ -90,9 +90,9 @@ async def test_dedup_keys_are_forgotten_after_their_window(engine: Engine, spool
     await spool.accept(hook(1), ["main"])
     await spool.settle(await claim(spool))
     engine.clock.now += 100
-    assert await spool.expire(waiting_age_s=1e6, dedup_window_s=101, limit=10) == 0
+    assert (await spool.expire(budgets_of(dedup_window_s=101), limit=10)).changed == 0
     assert not (await spool.accept(hook(1), ["main"])).fresh
-    assert await spool.expire(waiting_age_s=1e6, dedup_window_s=99, limit=10) == 1
+    assert (await spool.expire(budgets_of(dedup_window_s=99, history_age_max_s=1e6), limit=10)).changed == 1
     assert (await spool.accept(hook(1), ["main"])).fresh
 
 
@@ -122,7 +122,7 @@ async def test_a_claimed_delivery_is_nobody_elses(engine: Engine, spool: Spool) 
     assert [each.seq for each in again] == [late[0].seq]
     assert await spool.renew(late, lease_s=10) == set()
     assert await spool.settle(late) == 0
-    assert await spool.release(late, retry_in_s=0, attempted=True) == 0
+    assert await spool.release(late, retry_in_s=0, tried=(attempt(),)) == 0
     assert await spool.bury([Burial(late[0], Cause.REJECTED, "no")]) == 0
     assert await spool.settle(again) == 1
     assert await spool.settle(again) == 0
@@ -145,15 +145,15 @@ async def test_many_claims_at_once_never_share_a_delivery(spool: Spool) -> None:
 async def test_released_deliveries_come_back_when_due_with_their_history(engine: Engine, spool: Spool) -> None:
     """Not before ``retry_in_s``; attempts and ambiguous attempts are counted, also over a restart."""
     await spool.accept(hook(1), ["main"])
-    assert await spool.release(await claim(spool), retry_in_s=30, attempted=True, fault="503") == 1
+    assert await spool.release(await claim(spool), retry_in_s=30, tried=(attempt(),), fault="503") == 1
     assert await claim(spool) == []
     engine.clock.now += 31
     first = await claim(spool)
     assert (first[0].attempts, first[0].ambiguous) == (1, 0)
-    await spool.release(first, retry_in_s=0, attempted=True, ambiguous=True)
+    await spool.release(first, retry_in_s=0, tried=(attempt(ambiguous=True),))
     second = await claim(spool)
     assert (second[0].attempts, second[0].ambiguous) == (2, 1)
-    await spool.release(second, retry_in_s=0, attempted=False)
+    await spool.release(second, retry_in_s=0)
     assert (await claim(spool))[0].attempts == 2
 
 
@@ -190,13 +190,13 @@ async def test_dead_letters_keep_cause_and_payload_and_can_be_redelivered(spool:
     """Buried, listed, redelivered with id and count kept, delivered; the books balance throughout."""
     await spool.accept(hook(1), ["main"])
     (delivery,) = await claim(spool)
-    assert await spool.bury([Burial(delivery, Cause.REJECTED, "code 6")]) == 1
+    assert await spool.bury([Burial(delivery, Cause.REJECTED, "code 6", (attempt(),))]) == 1
     assert await claim(spool) == []
-    (letter,) = await spool.dead_letters(tenant="acme")
-    assert (letter.cause, letter.detail, letter.attempts) == (Cause.REJECTED, "code 6", 1)
-    assert await spool.dead_letters(tenant="acm") == []
+    (letter,) = await spool.find(Search(states=frozenset({State.DEAD}), tenant="acme"), limit=9)
+    assert (letter.cause, letter.fault, letter.attempts) == (Cause.REJECTED, "code 6", 1)
+    assert not await spool.find(Search(tenant="acm"), limit=9)
     assert (await books(spool)).dead == 1
-    assert await spool.redeliver([letter.delivery_id]) == 1
+    assert await spool.redeliver([letter.seq], change=ANNA) == 1
     (again,) = await claim(spool)
     assert (again.hook.payload, again.attempts) == (delivery.hook.payload, 1)
     await spool.settle([again])
@@ -209,8 +209,8 @@ async def test_discarded_and_filtered_deliveries_are_counted_as_such(spool: Spoo
     await spool.accept(hook(1), ["main"])
     await spool.accept(hook(2), ["main"])
     first, second = await claim(spool)
-    await spool.bury([Burial(first, Cause.OVERSIZE, "too large", attempted=False)])
-    assert await spool.discard([first.hook.delivery_id, "unknown"]) == 1
+    await spool.bury([Burial(first, Cause.OVERSIZE, "too large")])
+    assert await spool.discard([first.seq, 10**12], change=ANNA) == 1
     await spool.settle([second], filtered=True)
     counts = await books(spool)
     assert (counts.discarded, counts.filtered, counts.waiting) == (1, 1, 0)
@@ -240,8 +240,9 @@ async def test_what_waits_too_long_becomes_a_dead_letter_and_leased_ones_do_not(
     await spool.accept(hook(2), ["main"])
     await spool.accept(hook(3, tenant="", installation="u"), [""])
     engine.clock.now += 500
-    assert await spool.expire(waiting_age_s=400, dedup_window_s=1e6, limit=100) == 2
-    causes = {each.delivery_id: each.cause for each in await spool.dead_letters()}
+    swept = await spool.expire(budgets_of(waiting_age_max_s=400), limit=100)
+    assert swept.buried == {(ACME, Cause.EXPIRED): 1, (Stream("", ""), Cause.UNCLAIMED): 1}
+    causes = {each.delivery_id: each.cause for each in await spool.find(DEAD, limit=100)}
     assert causes == {f"{2:032x}": Cause.EXPIRED, f"{3:032x}": Cause.UNCLAIMED}
     assert await spool.settle([held]) == 1
     await books(spool)
@@ -284,7 +285,7 @@ async def test_whoever_delivers_is_woken_when_something_becomes_due(spool: Spool
     assert wakes == ["!"]
     (delivery,) = await claim(spool)
     await spool.bury([Burial(delivery, Cause.REJECTED, "")])
-    await spool.redeliver([delivery.hook.delivery_id])
+    await spool.redeliver([delivery.seq], change=ANNA)
     await spool.accept(hook(2, tenant="", installation="u"), [""])
     before = len(wakes)
     await spool.adopt("u", "acme", ["main"])
@@ -292,10 +293,14 @@ async def test_whoever_delivers_is_woken_when_something_becomes_due(spool: Spool
 
 
 async def test_a_closed_spool_takes_nothing_more(spool: Spool) -> None:
-    """After close an accept is refused, not lost."""
+    """After close an accept is refused, not lost; and nobody is shown or changes anything."""
     await spool.close()
     with pytest.raises(NotStored, match="spool_closed"):
         await spool.accept(hook(1), ["main"])
+    with pytest.raises(SpoolError):
+        await spool.find(Search(), limit=1)
+    with pytest.raises(SpoolError):
+        await spool.discard([64], change=ANNA)
 
 
 async def test_the_oldest_waiting_is_told(engine: Engine, spool: Spool) -> None:

@@ -1,19 +1,24 @@
 """Moving from one engine to the other while deliveries wait."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.errors import SpoolError
-from app.model import Burial, Cause
+from app.model import Attempt, Burial, Cause, Change, Life, Search, State
 from app.spool.copying import ROWS, copy
 from app.spool.interface import Spool
 from app.spool.opening import OpenSpool, open_spool
+from app.spool.postgres_text import storable
+from app.spool.queries import Queries
 from tests.contract.engines import PostgresPlace, hook
 from tests.contract.test_spool_contract import claim
 
+POST = Attempt(1_700_000_000.125, 0.25, "503 server is busy")
+LOST = Attempt(1_700_000_000.1, 30.0, "no answer", ambiguous=True)
 LIMITS: dict[str, Any] = {"hooks_max": 10_000, "bytes_max": 10**9, "queue_hooks_max": 10_000}
 
 
@@ -28,12 +33,12 @@ async def filled(url: str, *, hooks: int = 0) -> None:
         for number in range(6):
             await spool.accept(hook(number, payload=bytes(range(256)) * number), ["main", "audit"])
         deliveries = await claim(spool)
-        await spool.settle(deliveries[:1])
+        await spool.settle(deliveries[:1], tried=[LOST, POST])
         await spool.settle(deliveries[1:2], filtered=True)
-        await spool.release(deliveries[2:4], retry_in_s=0, attempted=True, ambiguous=True, fault="503 \0 é")
-        await spool.release(deliveries[4:5], retry_in_s=3600, attempted=True)
-        await spool.bury([Burial(each, Cause.REJECTED, "code 6") for each in deliveries[5:8]])
-        await spool.discard([deliveries[5].hook.delivery_id])
+        await spool.release(deliveries[2:4], retry_in_s=0, tried=[LOST, POST], fault="503 \0 é")
+        await spool.release(deliveries[4:5], retry_in_s=3600, tried=[POST])
+        await spool.bury([Burial(each, Cause.REJECTED, "code 6", (POST,)) for each in deliveries[5:8]])
+        await spool.discard([deliveries[5].seq], change=Change("ann", "too old \0 é"))
         for number in (90, 91):
             await spool.accept(hook(number, tenant="", installation="u-1"), [""])
         for number in range(hooks):
@@ -44,12 +49,16 @@ async def look(url: str) -> dict[str, Any]:
     """Everything that one can see of a spool from outside, and what it does next."""
     async with await opened(url) as spool:
         stats = await spool.stats()
-        letters = [(each.delivery_id, each.stream, each.cause, each.attempts) for each in await spool.dead_letters()]
+        lives = await spool.find(Search(), limit=1000)
+        letters = [each for each in lives if each.state is State.DEAD]
+        ended = [each for each in lives if each.state in {State.DELIVERED, State.FILTERED, State.DISCARDED}]
         repeat = await spool.accept(hook(0, dedup_keys=((3).to_bytes(16, "big"),)), ["main"])
         seen: dict[str, Any] = {
             "books": sorted(map(repr, stats.streams)),
-            "fill": (stats.hooks, stats.waiting_bytes, stats.oldest_waiting_at),
-            "letters": sorted(letters),
+            "fill": (stats.hooks, stats.waiting_bytes, stats.oldest_waiting_at, stats.dead_bytes, stats.history),
+            "letters": [_storable(each) for each in letters],
+            "ended": [_storable(each) for each in ended],
+            "audit": [(each.number, each.action, each.count, each.delivery_ids) for each in await spool.audit(limit=9)],
             "repeat": repeat,
             "parked": sorted(await spool.parked()),
         }
@@ -64,8 +73,14 @@ async def look(url: str) -> dict[str, Any]:
 async def due(spool: Spool) -> list[Any]:
     """What is due, field for field; still so afterwards."""
     claimed = await claim(spool)
-    await spool.release(claimed, retry_in_s=0, attempted=False)
+    await spool.release(claimed, retry_in_s=0)
     return sorted((each.seq, each.stream, each.attempts, each.ambiguous, each.hook) for each in claimed)
+
+
+def _storable(life: Life) -> Life:
+    """PostgreSQL keeps no NUL, and times to the microsecond."""
+    ended_at = None if life.ended_at is None else round(life.ended_at, 4)
+    return replace(life, fault=storable(life.fault), ended_at=ended_at, due_at=None)
 
 
 def url_of(path: Path) -> str:
@@ -80,9 +95,9 @@ async def test_a_copy_is_the_same_spool_in_the_other_engine_and_back(tmp_path: P
     there = await copy(first, place.url)
     back = await copy(place.url, last)
     assert there == back
-    assert (there.hooks, there.dedup_keys) == (38, 38)
+    assert (there.hooks, there.dedup_keys, there.ended, there.audited) == (38, 38, 3, 1)
     wanted = await look(first)
-    assert len(wanted["letters"]) == 2
+    assert (len(wanted["letters"]), len(wanted["ended"]), len(wanted["audit"])) == (2, 3, 1)
     assert await look(last) == wanted
     found = await look(place.url)
     assert found == wanted
@@ -156,3 +171,15 @@ async def test_a_copy_that_differs_is_told(tmp_path: Path, place: PostgresPlace)
         await copy(url_of(path), place.url, say=turn)
     with pytest.raises(SpoolError, match="has not ended"):
         await opened(place.url)
+
+
+async def test_a_spool_of_the_first_schema_says_what_to_do(tmp_path: Path, place: PostgresPlace) -> None:
+    """On PostgreSQL it is a person's word that migrates; what a copy was begun into before that is begun anew."""
+    await place.run(Queries.text("migrations/0001_spool.sql"))
+    await place.run("INSERT INTO spool_schema (version) VALUES (1) RETURNING 1")
+    with pytest.raises(SpoolError, match="run: relay spool migrate"):
+        await copy(place.url, url_of(tmp_path / "new.db"))
+    await filled(url_of(tmp_path / "first.db"))
+    await place.run("CREATE TABLE spool_copying (source text)")
+    with pytest.raises(SpoolError, match="begun by an older version"):
+        await copy(url_of(tmp_path / "first.db"), place.url)

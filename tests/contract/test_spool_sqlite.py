@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from app.errors import NotStored, SpoolError
+from app.model import Burial, Cause, Search, State
 from app.spool.group_commit import GroupCommit
-from app.spool.sqlite import SCHEMA_VERSION, SqliteSpool, connect
-from tests.contract.engines import hook
+from app.spool.queries import Queries
+from app.spool.sqlite import SqliteSpool
+from app.spool.sqlite_file import APPLICATION_ID, COPYING_ID, SCHEMA_VERSION, check_file, connect, lay_out
+from tests.contract.engines import ANNA, budgets_of, hook
 
 
 async def _open(path: Path) -> SqliteSpool:
@@ -60,6 +63,117 @@ async def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(SpoolError, match="schema version"):
         await _open(path)
     assert path.read_bytes() == before
+
+
+async def test_what_an_older_relay_stored_is_all_there(tmp_path: Path) -> None:
+    """The schema of version 1 is brought to this one at the start; waiting, parked and dead deliveries stay."""
+    path = tmp_path / "spool.db"
+    with sqlite3.connect(path, isolation_level=None) as old:
+        old.executescript(Queries.text("sqlite_schema.sql"))
+        old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        old.execute("PRAGMA user_version = 1")
+        for seq, tenant, state, cause, buried_at in (
+            (1, "acme", 0, None, None),
+            (2, "", 1, None, None),
+            (3, "acme", 2, "rejected", 1_700_000_500.0),
+        ):
+            about = '["integration","issue","","","","env:S"]'
+            stored = (seq, f"{seq:032x}", tenant, "u", 1_700_000_000.0, 2, about, b"{}")
+            old.execute("INSERT INTO hooks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", stored)
+            stream = f"{tenant}/main" if tenant else "/"
+            old.execute(
+                "INSERT INTO deliveries VALUES (?, ?, ?, 0, 1700000000, 2, 3, 1, 'code 6', ?, ?, ?)",
+                (seq * 64, state, stream, f"{seq:032x}", cause, buried_at),
+            )
+        old.execute("INSERT INTO ledger (stream, accepted) VALUES ('acme/main', 2), ('/', 1)")
+        old.execute("UPDATE fill SET hooks = 3, bytes = 6")
+    old.close()
+    async with await _open(path) as spool:
+        lives = await spool.find(Search(), limit=10)
+        assert [each.state for each in lives] == [State.DEAD, State.PARKED, State.WAITING]
+        assert {(each.attempts, each.ambiguous, each.fault, each.verified_with) for each in lives} == {
+            (3, 1, "code 6", "env:S")
+        }
+        assert (await spool.stats()).dead_bytes == 2
+        (delivery,) = await spool.claim(limit=9, per_stream=9, bytes_max=99, lease_s=9)
+        assert await spool.settle([delivery]) == 1
+        assert await spool.redeliver([lives[0].seq], change=ANNA) == 1
+    with sqlite3.connect(path) as migrated:
+        assert migrated.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    migrated.close()
+
+
+async def test_the_audit_cannot_be_changed_even_by_hand(tmp_path: Path) -> None:
+    """Whoever has the file can still replace it; nothing that works on it removes an entry."""
+    path = tmp_path / "spool.db"
+    async with await _open(path) as spool:
+        await spool.accept(hook(1), ["main"])
+        (delivery,) = await spool.claim(limit=9, per_stream=9, bytes_max=99, lease_s=9)
+        await spool.bury([Burial(delivery, Cause.REJECTED, "code 6")])
+        await spool.discard([delivery.seq], change=ANNA)
+    with sqlite3.connect(path) as connection:
+        for statement in ("DELETE FROM audit", "UPDATE audit SET actor = 'nobody'"):
+            with pytest.raises(sqlite3.IntegrityError, match="the audit only grows"):
+                connection.execute(statement)
+    connection.close()
+
+
+async def test_what_cannot_be_audited_is_not_done(tmp_path: Path) -> None:
+    """The change and its entry are one transaction, by hand and by budget."""
+    path = tmp_path / "spool.db"
+    async with await _open(path) as spool:
+        await spool.accept(hook(1), ["main"])
+        (delivery,) = await spool.claim(limit=9, per_stream=9, bytes_max=99, lease_s=9)
+        await spool.bury([Burial(delivery, Cause.REJECTED, "code 6")])
+        with sqlite3.connect(path) as other:
+            other.execute("CREATE TRIGGER shut BEFORE INSERT ON audit BEGIN SELECT raise(ABORT, 'shut'); END")
+        other.close()
+        with pytest.raises(SpoolError, match="shut"):
+            await spool.redeliver([delivery.seq], change=ANNA)
+        with pytest.raises(SpoolError, match="shut"):
+            await spool.discard([delivery.seq], change=ANNA)
+        with pytest.raises(SpoolError, match="shut"):
+            await spool.expire(budgets_of(dead_bytes_max=0), limit=9)
+        (life,) = await spool.find(Search(), limit=9)
+        assert (life.state, life.cause) == (State.DEAD, Cause.REJECTED)
+        (count,) = (await spool.stats()).streams
+        assert (count.dead, count.discarded) == (1, 0)
+
+
+async def test_what_is_forgotten_makes_room_in_the_file(tmp_path: Path) -> None:
+    """A history at its limit takes no more of the disk, however much goes through it."""
+    path = tmp_path / "spool.db"
+    sizes = []
+    async with await _open(path) as spool:
+        for round_ in range(8):
+            for number in range(50):
+                await spool.accept(hook(round_ * 50 + number), ["main"])
+            await spool.settle(await spool.claim(limit=99, per_stream=99, bytes_max=10**6, lease_s=9))
+            while (await spool.expire(budgets_of(history_max=100, dedup_window_s=0), limit=50)).changed:
+                pass
+            (await asyncio.to_thread(_checkpoint, path)).close()
+            sizes.append(path.stat().st_size)
+        assert (await spool.stats()).history == 100
+    assert sizes[-1] == sizes[3]
+
+
+def _checkpoint(path: Path) -> sqlite3.Connection:
+    connection = connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return connection
+
+
+def test_an_older_relays_half_copy_is_still_one(tmp_path: Path) -> None:
+    """Bringing its schema forward does not make a whole spool of it."""
+    with sqlite3.connect(tmp_path / "spool.db", isolation_level=None) as connection:
+        connection.executescript(Queries.text("sqlite_schema.sql"))
+        connection.execute(f"PRAGMA application_id = {COPYING_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        lay_out(connection, new=False)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        with pytest.raises(SpoolError, match="has not ended"):
+            check_file(tmp_path / "spool.db", connection)
+    connection.close()
 
 
 async def test_another_programs_file_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from app.delivery.pace import Pace
 from app.delivery.supervisor import Supervisor
 from app.errors import SpoolError
-from app.model import Burial, Delivery, Hook, Stream
+from app.model import Attempt, Burial, Delivery, Hook, Life, Search, State, Stream
 from app.sandbox.splunk import HecToken, Indexed, StandInSplunk
 from app.splunk.client import HecClients, WireLimits
 from app.spool.sqlite import SqliteSpool
@@ -40,6 +40,10 @@ PACE = Pace(
     event_bytes_max=500_000,
     waiting_age_max_s=3600,
     dedup_window_s=3600,
+    dead_age_max_s=3600,
+    dead_bytes_max=1_000_000_000,
+    history_age_max_s=3600,
+    history_max=10_000,
     hec_connect_timeout_s=2,
     hec_timeout_s=5,
     hec_keepalive_s=8,
@@ -61,11 +65,23 @@ class Part:
 
 
 @dataclass
+class SpoolClock:
+    """The spool's clock, which a test can put forward: leases run out then."""
+
+    ahead_s: float = 0.0
+
+    def __call__(self) -> float:
+        """Unix seconds."""
+        return time.time() + self.ahead_s
+
+
+@dataclass
 class World:
     """Everything that a test of delivering looks at or turns."""
 
     folder: Path
     spool: SqliteSpool
+    clock: SpoolClock
     registry: Registry
     pace: Pace
     log: list[Any]
@@ -137,6 +153,20 @@ class World:
         stats = await self.spool.stats()
         return sum(each.delivered for each in stats.streams if each.stream == Stream(tenant, "main"))
 
+    async def dead(self) -> list[Life]:
+        """The dead letters."""
+        return list(await self.spool.find(Search(states=frozenset({State.DEAD})), limit=10_000))
+
+    async def life(self, delivery_id: str) -> Life:
+        """What became of one delivery."""
+        (found,) = await self.spool.find(Search(delivery_ids=frozenset({delivery_id})), limit=2)
+        return found
+
+    async def steal(self) -> list[Delivery]:
+        """What is claimed is claimed by somebody else, as if its leases had run out."""
+        self.clock.ahead_s += self.pace.lease_s + 1
+        return await self.spool.claim(limit=1000, per_stream=1000, bytes_max=10**9, lease_s=3600)
+
     def rotate(self, tenant: str, token_value: str) -> None:
         """Put another hec_token into the tenant's secret file."""
         fresh = self.folder / f"{tenant}.token.new"
@@ -188,11 +218,12 @@ async def world(folder: Path, parts: list[Part], **pace: Any) -> AsyncIterator[W
     registry = Registry.load(
         tenants_file(folder, parts), environ={"SENTRY": "sentry-secret", "SHARED": "shared-secret"}
     )
+    clock = SpoolClock()
     spool = await SqliteSpool.open(
-        folder / "spool.db", hooks_max=100_000, bytes_max=1_000_000_000, queue_hooks_max=100_000
+        folder / "spool.db", hooks_max=100_000, bytes_max=1_000_000_000, queue_hooks_max=100_000, clock=clock
     )
     with capture_logs() as log:
-        made = World(folder, spool, registry, replace(PACE, **pace), log)
+        made = World(folder, spool, clock, registry, replace(PACE, **pace), log)
         try:
             yield made
         finally:
@@ -247,9 +278,15 @@ class Flaky:
         """As the spool."""
         return list(await self._maybe("claim", **kwargs))
 
-    async def settle(self, deliveries: Sequence[Delivery], *, filtered: bool = False) -> int:
+    async def renew(self, deliveries: Sequence[Delivery], *, lease_s: float) -> set[int]:
         """As the spool."""
-        return int(await self._maybe("settle", deliveries, filtered=filtered))
+        return set(await self._maybe("renew", deliveries, lease_s=lease_s))
+
+    async def settle(
+        self, deliveries: Sequence[Delivery], *, filtered: bool = False, tried: Sequence[Attempt] = ()
+    ) -> int:
+        """As the spool."""
+        return int(await self._maybe("settle", deliveries, filtered=filtered, tried=tried))
 
     async def release(self, deliveries: Sequence[Delivery], **kwargs: Any) -> int:
         """As the spool."""

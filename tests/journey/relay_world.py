@@ -169,6 +169,8 @@ async def world(folder: Path, *, role: Role = "all", **changes: str) -> AsyncIte
             relay = create_app(settings, role=role)
             server = Listener(relay, host="127.0.0.1", port=0, graceful_s=1)
             serving = asyncio.create_task(server.serve())
-            yield World(folder, await server.port, splunk, relay, lines)
-            server.should_exit = True
-            await serving
+            try:
+                yield World(folder, await server.port, splunk, relay, lines)
+            finally:  # also after a test that fails: a relay whose tasks just vanish ends the process
+                server.should_exit = True
+                await serving

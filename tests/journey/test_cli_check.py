@@ -151,6 +151,16 @@ def test_faults_of_settings_and_tenants_are_told_line_by_line(tmp_path: Path) ->
     assert "tenants" not in output
 
 
+def test_an_admin_token_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    """The relay would not start with it; its value is not shown."""
+    path = tenants_file(tmp_path, acme="url: 'https://splunk.invalid', hec_token: env:HEC")
+    status, output = run(path, "--offline", RELAY_ADMIN_TOKEN="env:ADMIN", ADMIN="short-1")
+    assert status == 1
+    assert "failed   settings: RELAY_ADMIN_TOKEN: env:ADMIN: " in output
+    assert "short-1" not in output
+    assert run(path, "--offline", RELAY_ADMIN_TOKEN="env:ADMIN", ADMIN="long enough to be one").status == 0
+
+
 def test_wrong_usage_is_told_apart(tmp_path: Path) -> None:
     """Exit status 2 for what only the caller can mend."""
     path = tenants_file(tmp_path, acme="url: 'https://splunk.invalid', hec_token: env:HEC")

@@ -207,6 +207,17 @@ async def test_a_poll_whose_answer_is_lost_makes_it_ambiguous(tmp_path: Path, sp
         assert len(lost(made)) == 1
 
 
+async def test_acks_are_fetched_at_once_where_splunk_keeps_too_many(tmp_path: Path) -> None:
+    """Code 25 comes with what is taken: the polls do not wait for their time."""
+    async with splunk_with_acks() as splunk, acme(tmp_path, splunk, poll_s=60, expiry_s=300, batch=3) as made:
+        splunk.script(Fault.accept_then(25))
+        await made.accept(3)
+        made.run()
+        await made.until_settled(timeout_s=5)
+        assert len(polls(splunk)) == 1
+        assert splunk.request_count == 2
+
+
 @pytest.mark.parametrize("spoil", [Fault.busy(), Fault.status(429), Fault.code(4)], ids=["busy", "429", "token"])
 async def test_a_poll_that_is_refused_is_made_again(tmp_path: Path, spoil: Fault) -> None:
     """Nothing was told, so nothing is lost and nothing doubles."""

@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from app.delivery.observer import Nobody, Observer
+from app.model import Stream
 from app.sandbox.splunk import Fault, HecToken, StandInSplunk
 from tests.journey.delivery_world import Part, World, ids_of, until, world
 
@@ -14,7 +16,7 @@ TOKEN = HecToken("acme-token", indexes=("sentry",))
 
 @asynccontextmanager
 async def two(
-    folder: Path, *, token: HecToken = TOKEN, **pace: Any
+    folder: Path, *, token: HecToken = TOKEN, observer: Observer | None = None, **pace: Any
 ) -> AsyncIterator[tuple[World, list[StandInSplunk]]]:
     """Two Splunks that one destination names."""
     async with AsyncExitStack() as stack:
@@ -24,8 +26,19 @@ async def two(
             more |= {"ack": True, "ack_poll_s": 0.05, "ack_expiry_s": 5}
         parts = [Part("acme", splunks[0].url, "acme-token", more=more)]
         made = await stack.enter_async_context(world(folder, parts, **({"batch_hec_events_max": 5} | pace)))
-        made.run()
+        made.run(observer=observer)
         yield made, splunks
+
+
+class LeftOut(Nobody):
+    """How many addresses are left out, each time that it changes."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Stream, int]] = []
+
+    def left_out(self, stream: Stream, *, addresses: int) -> None:
+        """As delivering tells it."""
+        self.told.append((stream, addresses))
 
 
 def all_ids(splunks: list[StandInSplunk]) -> list[str]:
@@ -58,6 +71,25 @@ async def test_an_address_that_is_down_costs_no_pause_and_no_double(tmp_path: Pa
                 ids += await made.accept()
                 await made.until_settled()
         assert splunks[0].indexed_count > 0
+        assert all_ids(splunks) == sorted(ids)
+
+
+async def test_an_address_that_is_left_out_is_told_in_words_and_counted(tmp_path: Path) -> None:
+    """Readiness names it and says why while the others work; once it is back nothing is said any more."""
+    counts = LeftOut()
+    async with two(tmp_path, observer=counts) as (made, splunks):
+        splunks[0].always(Fault.status(404))
+        ids = await made.accept(20)
+        await made.until_settled()
+        (state,) = [str(each) for each in made.supervisor.states()]
+        assert f"works through other addresses, {splunks[0].url} is left out: HTTP 404" in state
+        assert counts.told == [(Stream("acme", "main"), 1)]
+        splunks[0].always(None)
+        async with asyncio.timeout(10):
+            while made.supervisor.states():
+                ids += await made.accept()
+                await made.until_settled()
+        assert counts.told == [(Stream("acme", "main"), 1), (Stream("acme", "main"), 0)]
         assert all_ids(splunks) == sorted(ids)
 
 

@@ -17,6 +17,7 @@ from app.sandbox.splunk import HecToken, StandInSplunk
 from app.splunk.answers import Answer, Fault, HecBody, judge_probe
 from app.splunk.client import ANSWER_BYTES_MAX, HecClient, HecClients, WireLimits
 from app.tenants.model import Destination, Tls
+from tests.journey.delivery_world import until
 
 TOKEN = Secret("env:HEC", b"hec-secret")
 LIMITS = WireLimits(connect_timeout_s=0.5, timeout_s=0.5, keepalive_s=8, connection_age_max_s=180, connections_max=4)
@@ -138,6 +139,37 @@ async def test_connections_are_renewed_at_their_age() -> None:
             assert (await post(wire)).code == 0
             await asyncio.sleep(0.06)
         assert splunk.connections == 3
+
+
+async def test_closing_that_is_cut_off_is_ended_by_the_next() -> None:
+    """Two pools of connections, an old one with a post under way and a new one: both are closed in the end."""
+    opened: list[bool] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = len(opened)
+        opened.append(True)
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            if number:
+                writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n{"text":"","code": 0}')
+            while await reader.read(1000):
+                pass
+        finally:
+            opened[number] = False
+
+    limits = replace(LIMITS, connection_age_max_s=0.01, timeout_s=5)
+    async with server(serve) as url, client(url, limits=limits) as made:
+        hanging = asyncio.create_task(post(made))
+        await until(lambda: len(opened) == 1)
+        await asyncio.sleep(0.02)  # the age of a connection
+        assert (await post(made)).status == 200
+        closing = asyncio.create_task(made.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+        await made.close()
+        await until(lambda: opened == [False, False])
+        await hanging
 
 
 async def test_an_answer_that_trickles_is_cut_at_the_deadline() -> None:

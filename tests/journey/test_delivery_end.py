@@ -43,7 +43,7 @@ async def test_a_drain_gives_back_what_a_refusal_left(tmp_path: Path) -> None:
         here.run()
         await here.until_settled()
         assert sorted(ids_of(splunk.indexed)) == good
-        assert len(await here.spool.dead_letters()) == 1
+        assert len(await here.dead()) == 1
 
 
 async def test_a_drain_whose_deadline_passes_marks_what_it_cut_off(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ async def test_a_clean_fault_delays_and_never_doubles(tmp_path: Path, fault: Fau
         here.run()
         await here.until_settled()
         assert sorted(ids_of(splunk.indexed)) == ids
-        assert not await here.spool.dead_letters()
+        assert not await here.dead()
         assert all("relay_attempt" not in each.fields for each in splunk.indexed)
 
 
@@ -112,10 +112,10 @@ async def test_poison_in_the_middle_is_buried_and_its_neighbours_arrive_once(tmp
         here.run()
         await here.until_settled()
         assert sorted(ids_of(splunk.indexed)) == good
-        dead = await here.spool.dead_letters()
+        dead = await here.dead()
         assert sorted(each.delivery_id for each in dead) == poison
         assert {each.cause for each in dead} == {Cause.REJECTED}
-        assert all("code 6" in each.detail for each in dead)
+        assert all("code 6" in each.fault for each in dead)
         assert len(here.said("delivery.buried")) == 2
 
 
@@ -127,7 +127,7 @@ async def test_a_batch_that_is_too_large_is_halved_until_it_fits(tmp_path: Path)
         here.run()
         await here.until_settled()
         assert sorted(ids_of(splunk.indexed)) == good
-        dead = await here.spool.dead_letters()
+        dead = await here.dead()
         assert [(each.delivery_id, each.cause) for each in dead] == [(huge[0], Cause.OVERSIZE)]
 
 
@@ -138,7 +138,7 @@ async def test_a_proxy_that_refuses_everything_buries_nothing(tmp_path: Path) ->
         splunk.always(Fault.status(400))
         here.run()
         await until(lambda: any("not Splunk" in str(each) for each in here.supervisor.states()))
-        assert not await here.spool.dead_letters()
+        assert not await here.dead()
         splunk.always(None)
         await here.until_settled()
         assert sorted(ids_of(splunk.indexed)) == ids
@@ -152,7 +152,7 @@ async def test_a_proxy_out_of_order_for_a_moment_buries_nothing(tmp_path: Path) 
         here.run()
         await here.until_settled()
         assert ids_of(splunk.indexed) == ids
-        assert not await here.spool.dead_letters()
+        assert not await here.dead()
 
 
 async def test_what_a_proxy_keeps_refusing_while_splunk_is_well_is_buried(tmp_path: Path) -> None:
@@ -162,9 +162,9 @@ async def test_what_a_proxy_keeps_refusing_while_splunk_is_well_is_buried(tmp_pa
         splunk.script(Fault.status(400), Fault.none(), Fault.status(400), Fault.none())
         here.run()
         await here.until_settled()
-        (dead,) = await here.spool.dead_letters()
+        (dead,) = await here.dead()
         assert (dead.delivery_id, dead.cause) == (ids[0], Cause.REJECTED)
-        assert dead.detail == "refused without a HEC code (HTTP 400)"
+        assert dead.fault == "refused without a HEC code (HTTP 400)"
         assert not splunk.indexed
 
 
@@ -191,7 +191,7 @@ async def test_a_wrong_index_pauses_its_lane_only(tmp_path: Path) -> None:
             await splunk.wait_for(5, timeout_s=5)
             assert sorted(ids_of(splunk.indexed)) == good
             assert "index forbidden" in str(here.supervisor.states()[0])
-            assert not await here.spool.dead_letters()
+            assert not await here.dead()
             splunk.set_token(HecToken("t", indexes=("sentry", "forbidden")))
             await here.until_settled()
             assert sorted(ids_of(splunk.indexed)) == sorted(good + stuck)

@@ -2,15 +2,15 @@
 
 import asyncio
 import time
+from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from app.delivery.ledger import Ledger
 from app.delivery.observer import Nobody
-from app.model import Cause, Delivery, Hook
+from app.model import Cause, Hook, State, Stream
 from app.sandbox.splunk import Fault, HecToken, StandInSplunk
 from app.transform import transform
 from tests.journey.delivery_world import (
@@ -25,6 +25,17 @@ from tests.journey.delivery_world import (
     until_async,
     world,
 )
+
+
+class Counts(Nobody):
+    """How many were buried, by stream and cause."""
+
+    def __init__(self) -> None:
+        self.burials: Counter[tuple[Stream, Cause]] = Counter()
+
+    def buried(self, stream: Stream, *, cause: Cause, count: int) -> None:
+        """As delivering tells it."""
+        self.burials[stream, cause] += count
 
 
 async def test_a_full_disk_does_not_make_it_send_twice(tmp_path: Path) -> None:
@@ -131,7 +142,7 @@ async def test_no_hec_event_ever_arrives_under_another_tenants_hec_token(tmp_pat
         for each in indexed:
             assert each.token == f"token-of-{owners[str(each.fields['delivery_id'])]}"
             assert each.fields["relay_tenant"] == owners[str(each.fields["delivery_id"])]
-        assert not await here.spool.dead_letters()
+        assert not await here.dead()
 
 
 async def test_a_hook_that_cannot_be_transformed_is_buried_and_the_others_arrive(tmp_path: Path) -> None:
@@ -147,9 +158,9 @@ async def test_a_hook_that_cannot_be_transformed_is_buried_and_the_others_arrive
         here.run(transform=buggy)
         await here.until_settled()
         assert sorted(ids_of(splunk.indexed)) == [ids[0], ids[2]]
-        (dead,) = await here.spool.dead_letters()
+        (dead,) = await here.dead()
         assert (dead.delivery_id, dead.cause) == (ids[1], Cause.UNTRANSFORMABLE)
-        assert dead.detail == "transform failed with KeyError"
+        assert dead.fault == "transform failed with KeyError"
         assert dead.attempts == 0
 
 
@@ -164,8 +175,8 @@ async def test_a_hec_event_that_splunk_would_refuse_is_not_sent(tmp_path: Path) 
         await here.accept(1)
         here.run(transform=blank)
         await here.until_settled()
-        (dead,) = await here.spool.dead_letters()
-        assert (dead.cause, dead.detail) == (
+        (dead,) = await here.dead()
+        assert (dead.cause, dead.fault) == (
             Cause.UNTRANSFORMABLE,
             "host is blank; time is not a fixed decimal",
         )
@@ -247,66 +258,35 @@ async def test_a_destination_that_moves_is_followed(tmp_path: Path) -> None:
 
 
 async def test_what_waited_too_long_becomes_a_dead_letter(tmp_path: Path) -> None:
-    """While its Splunk is away."""
+    """While its Splunk is away; the log says of whom and how many, and it is counted by its cause."""
+    counts = Counts()
     async with world(tmp_path, [Part("acme", "http://127.0.0.1:9", "t")], waiting_age_max_s=0) as here:
         await here.accept(2)
-        here.run()
+        here.run(observer=counts)
 
         async def buried() -> bool:
-            return len(await here.spool.dead_letters()) == 2
+            return len(await here.dead()) == 2
 
         await until_async(buried)
-        assert {each.cause for each in await here.spool.dead_letters()} == {Cause.EXPIRED}
+        assert {each.cause for each in await here.dead()} == {Cause.EXPIRED}
+        await until(lambda: counts.burials[Stream("acme", "main"), Cause.EXPIRED] == 2)
+        lines = here.said("deliveries.expired")
+        assert sum(line["deliveries"] for line in lines) == 2
+        assert {(line["tenant"], line["destination"], line["cause"]) for line in lines} == {("acme", "main", "expired")}
 
 
-async def test_a_backlog_goes_out_in_full_batches_with_room_for_accepting(tmp_path: Path) -> None:
-    """1500 waiting hooks: few posts, and the event loop is never held for long."""
-    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk, linger_s=0.1) as here:
-        await here.accept(1500)
-        longest = 0.0
-
-        async def feel() -> None:
-            nonlocal longest
-            while True:
-                begun = time.perf_counter()
-                await asyncio.sleep(0)
-                longest = max(longest, time.perf_counter() - begun)
-
-        feeling = asyncio.create_task(feel())
-        here.run()
-        await here.until_settled(timeout_s=20)
-        feeling.cancel()
-        assert splunk.indexed_count == 1500
-        assert splunk.request_count < 40
-        assert longest < 0.25
-
-
-async def test_leases_of_what_waits_long_are_renewed(tmp_path: Path) -> None:
-    """A slow Splunk takes several leases' time: nobody sends the same twice."""
-    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk, batch=3, lease_s=0.15) as here:
+async def test_dead_letters_beyond_their_budget_are_discarded_and_said(tmp_path: Path) -> None:
+    """The log says of whom and how many; the books and the history have them."""
+    async with world(
+        tmp_path, [Part("acme", "http://127.0.0.1:9", "t")], waiting_age_max_s=0, dead_age_max_s=0
+    ) as here:
         ids = await here.accept(3)
-        splunk.script(Fault.slow(0.6))
         here.run()
-        await here.until_settled()
-        assert sorted(ids_of(splunk.indexed)) == ids
-        assert splunk.request_count == 1
-
-
-async def test_what_is_still_held_when_its_lease_ran_out_is_not_delivered_twice(tmp_path: Path) -> None:
-    """The ledger goes on under the new claim, and what it had to say is said under that one."""
-    async with world(tmp_path, [Part("acme", "http://127.0.0.1:9", "t")]) as here:
-        await here.accept(2)
-        rng = Random(1)  # noqa: S311  jitter
-        ledger = Ledger(here.spool, observer=Nobody(), rng=rng)
-
-        async def claim(lease_s: float) -> list[Delivery]:
-            claimed = await here.spool.claim(limit=9, per_stream=9, bytes_max=10_000, lease_s=lease_s)
-            return ledger.take(claimed)
-
-        first = await claim(0.01)
-        await asyncio.sleep(0.05)
-        assert (len(first), await claim(30)) == (2, [])
-        assert (len(ledger), ledger.held(first[0].stream)) == (2, 2)
-        await ledger.settle(first)
-        assert await here.waiting() == 0
-        assert (len(ledger), ledger.bytes_held, ledger.bytes_of(first[0].stream)) == (0, 0, 0)
+        await until(lambda: sum(line["dead_letters"] for line in here.said("dead_letters.discarded")) == 3)
+        assert not await here.dead()
+        (books,) = (await here.spool.stats()).streams
+        assert books.discarded == 3
+        assert (await here.life(ids[0])).state is State.DISCARDED
+        assert {(line["tenant"], line["destination"]) for line in here.said("dead_letters.discarded")} == {
+            ("acme", "main")
+        }

@@ -141,7 +141,7 @@ class Lanes(RuleBasedStateMachine):
 
     async def _look(self) -> None:
         indexed = self.splunk.indexed
-        buried = {each.delivery_id for each in await self.world.spool.dead_letters(limit=10_000)}
+        buried = {each.delivery_id for each in await self.world.dead()}
         copies = Counter(ids_of(indexed))
         accepted = self.healthy | self.poison
         assert set(copies) | buried == set(accepted), "something is lost"

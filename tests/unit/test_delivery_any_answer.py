@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from app.delivery.batch import Parcel, divide, take
 from app.delivery.flow import Flow, shrunk
-from app.model import Delivery, Hook, Stream
+from app.model import Attempt, Delivery, Hook, Stream
 from app.sandbox.splunk import Fault, HecToken
 from app.sandbox.splunk.plan import Ending, planned
 from app.sandbox.splunk.protocol import Admission, Head, Outcome, Rules, received
@@ -140,9 +140,11 @@ class AnyAnswer(RuleBasedStateMachine):
         self.buried += [each.delivery.hook.delivery_id for each in division.buried]
         if honest and lies(fault):
             self.condemned |= {each.delivery.hook.delivery_id for each in division.buried}
-        again = {"ambiguous": verdict.ambiguous, "doubted": verdict.confirm}
-        self.pieces.extend(tuple(each.posted(**again) for each in piece) for piece in division.resend)
-        self.queue.extend(released(each, ambiguous=verdict.ambiguous) for each in division.release)
+        attempt = Attempt(0.0, 0.0, verdict.words, verdict.ambiguous)
+        self.pieces.extend(
+            tuple(each.posted(attempt, doubted=verdict.confirm) for each in piece) for piece in division.resend
+        )
+        self.queue.extend(released(each, attempt) for each in division.release)
         if verdict.shrink:
             self.flow = shrunk(self.flow, body_bytes=len(body))
 
@@ -187,15 +189,15 @@ class AnyAnswer(RuleBasedStateMachine):
         assert self.poison <= set(self.buried)
 
 
-def released(parcel: Parcel, *, ambiguous: bool) -> Parcel:
+def released(parcel: Parcel, attempt: Attempt) -> Parcel:
     """As it comes back after a release and another claim."""
-    after = parcel.posted(ambiguous=ambiguous)
+    tried = (*parcel.tried, attempt)
     delivery = replace(
         parcel.delivery,
-        attempts=parcel.delivery.attempts + 1,
-        ambiguous=parcel.delivery.ambiguous + after.ambiguous,
+        attempts=parcel.delivery.attempts + len(tried),
+        ambiguous=parcel.delivery.ambiguous + sum(each.ambiguous for each in tried),
     )
-    envelope = mark(after.envelope, delivery.attempts + 1) if delivery.ambiguous else after.envelope
+    envelope = mark(parcel.envelope, delivery.attempts + 1) if delivery.ambiguous else parcel.envelope
     return Parcel(delivery, envelope)
 
 

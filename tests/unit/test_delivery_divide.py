@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.delivery.batch import Batch, Parcel, divide, take
 from app.delivery.flow import Flow, company, grown, paused, shrunk, slowed
-from app.model import Delivery, Hook, Secret, Stream
+from app.model import Attempt, Delivery, Hook, Secret, Stream
 from app.splunk.answers import Answer, HecBody, Outcome, Rest, Verdict, judge
 
 
@@ -148,15 +148,22 @@ def test_a_batch_of_two_streams_cannot_be_made() -> None:
     assert "hec-secret" not in repr(Batch(Stream("acme", "main"), "main", secret, (parcel(),)))
 
 
-def test_a_parcel_remembers_that_it_may_have_arrived() -> None:
+def test_a_parcel_remembers_its_posts_and_that_it_may_have_arrived() -> None:
     """A clean post after an ambiguous one does not make it certain again."""
-    posted = parcel().posted(ambiguous=True)
-    assert (posted.posts, posted.ambiguous) == (1, True)
+    lost, refused = Attempt(1.0, 0.5, "no answer in time", ambiguous=True), Attempt(2.0, 0.1, "Splunk is busy")
+    posted = parcel().posted(lost)
     assert b'"relay_attempt":2,' in posted.envelope
-    again = posted.posted(ambiguous=False)
-    assert (again.posts, again.ambiguous, again.envelope) == (2, True, posted.envelope)
+    again = posted.posted(refused)
+    assert (again.tried, again.envelope) == ((lost, refused), posted.envelope)
     before = replace(parcel(), delivery=replace(parcel().delivery, attempts=3))
-    assert b'"relay_attempt":5,' in before.posted(ambiguous=True).envelope
+    assert b'"relay_attempt":5,' in before.posted(lost).envelope
+
+
+def test_a_parcel_learns_later_what_became_of_its_last_post() -> None:
+    """Accepted is told apart from indexed, and from lost."""
+    accepted = parcel().accepted(Attempt(1.0, 0.5, "success"))
+    assert accepted.told("indexed").tried == (Attempt(1.0, 0.5, "success; indexed"),)
+    assert accepted.told("nobody knows", ambiguous=True).tried[-1].ambiguous
 
 
 def test_concurrency_grows_by_one_a_round_and_halves() -> None:

@@ -72,7 +72,8 @@ def test_every_command_that_is_named_is_one() -> None:
         for snippet in snippets(page):
             for name, rest in re.findall(r"(?<![\w-])relay ([a-z]+)\b([^&|]*)", snippet):
                 command = commands.get(name)
-                params = command.params if command else []
+                below = command.commands.values() if isinstance(command, click.Group) else ()
+                params = [each for one in (command, *below) if one for each in one.params]
                 options = {option for each in params for option in (*each.opts, *each.secondary_opts)}
                 if command is None or set(re.findall(r"(?<!\S)--[a-z-]+", rest)) - options - {"--help"}:
                     wrong.append(f"{page.name}: {snippet}")

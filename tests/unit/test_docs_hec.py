@@ -1,4 +1,4 @@
-"""docs/hec.md and docs/check.md say what there is: each test that is named exists, each step of the check is named."""
+"""docs/hec.md, reliability.md and check.md say what there is: tests that exist, steps that the check takes."""
 
 import ast
 import re
@@ -12,13 +12,15 @@ NAMED = re.compile(r"`(test_\w+|Test[A-Z]\w+)`")
 
 def every_test() -> set[str]:
     """The names of all tests."""
-    files = (path for folder in ("unit", "journey", "contract") for path in (ROOT / "tests" / folder).glob("test_*.py"))
+    folders = ("unit", "journey", "contract", "system")
+    files = (path for folder in folders for path in (ROOT / "tests" / folder).glob("test_*.py"))
     return {name for path in files for names in MADE.findall(text(path)) for name in names if name}
 
 
 def test_every_test_that_is_named_exists() -> None:
-    """On that page, inside a table or not."""
-    assert not set(NAMED.findall(text(DOCS / "hec.md"))) - every_test()
+    """On these pages, inside a table or not."""
+    named = {name for page in ("hec.md", "reliability.md") for name in NAMED.findall(text(DOCS / page))}
+    assert not named - every_test()
 
 
 def test_every_row_names_a_test() -> None:

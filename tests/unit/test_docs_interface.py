@@ -23,7 +23,7 @@ from app.transform import transform
 from app.transform.schema import DETAIL_NAMES, HEAD_NAMES
 from tests.unit.pages import DOCS, PAGES, ROOT, calls, fenced, modules, refusals, rows, strings, text
 
-EVENT = re.compile(r"[a-z]+\.[a-z]+")
+EVENT = re.compile(r"[a-z_]+\.[a-z]+")
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
 SPL = """
     IN _indextime _time as by count dc dedup eval index latest max perc95 search sentry source sourcetype spath stats
@@ -84,6 +84,7 @@ def metrics_page() -> str:
     metrics.paused(stream, scope="lane")
     metrics.awaiting(stream, count=1)
     metrics.acknowledged(stream, ack="indexed", count=1)
+    metrics.left_out(stream, addresses=1)
     metrics.unverified([stream])
     metrics.spool_failed(doing="claim")
     books = StreamCount(stream=stream, accepted=1, delivered=1, filtered=0, discarded=0, adopted=0, waiting=0, dead=0)

@@ -118,7 +118,7 @@ def test_every_setting_is_documented_as_it_is(field: str) -> None:
     """Name, default, bounds and sentence stand in docs/settings.md as one row (the assertion shows it)."""
     about = Settings.model_fields[field]
     default = f"{about.default:_}" if isinstance(about.default, int | float) else str(about.default)
-    row = f"| `RELAY_{field.upper()}` | `{default}` | {bounds(field)} | {about.description} |"
+    row = f"| `RELAY_{field.upper()}` | {default and f'`{default}`'} | {bounds(field)} | {about.description} |"
     assert row in DOCUMENT.read_text(encoding="utf-8").split("\n")
 
 

@@ -172,7 +172,9 @@ def spool_words(stats: SpoolStats, bounds: Bounds, *, now: float) -> list[str]:
         limits = f"the limits are {bounds.hooks_max} hooks and {bounds.bytes_max} bytes"
         words.append(f"full, hooks are refused: {limits}" if fill >= 1 else f"filled to {fill:.0%}: {limits}")
     if dead and stats.dead_bytes >= NEAR * bounds.dead_bytes_max:
-        words.append(f"dead letters hold {stats.dead_bytes} of {bounds.dead_bytes_max} bytes: the oldest are discarded")
+        words.append(
+            f"dead letters hold {stats.dead_bytes} of {bounds.dead_bytes_max} bytes: beyond, the oldest are discarded"
+        )
     age_s = now - stats.oldest_dead_at if stats.oldest_dead_at is not None else 0.0
     if dead and age_s >= NEAR * bounds.dead_age_max_s:
         left_s = max(0.0, bounds.dead_age_max_s - age_s)

@@ -1,7 +1,7 @@
 -- The statements of app/spool/postgres_past.py, by name: dead letters, what has ended, who changed what by hand.
 
 -- name: redeliver
--- Dead letters of $1, in its order, due from $2 seconds on, $3 seconds apart. One that was parked is parked again:
+-- Dead letters of $1, in its order, due (and counted as waiting) from $2 seconds on, $3 seconds apart. One that was parked is parked again:
 -- without a tenant there is nowhere to deliver it.
 WITH dead AS MATERIALIZED (
     SELECT d.seq FROM spool_deliveries d
@@ -13,8 +13,9 @@ placed AS (
 ),
 changed AS (
     UPDATE spool_deliveries d
-    SET state = CASE d.stream WHEN '/' THEN 1 ELSE 0 END, waiting_since = now(), cause = NULL, buried_at = NULL,
-        due_at = now() + ($2::double precision + placed.place * $3::double precision) * interval '1 second'
+    SET state = CASE d.stream WHEN '/' THEN 1 ELSE 0 END, cause = NULL, buried_at = NULL,
+        due_at = now() + ($2::double precision + placed.place * $3::double precision) * interval '1 second',
+        waiting_since = now() + ($2::double precision + placed.place * $3::double precision) * interval '1 second'
     FROM placed WHERE d.seq = placed.seq AND d.state = 2
     RETURNING placed.place, d.delivery_id
 )

@@ -46,7 +46,7 @@ def redeliver(
     delivery_ids = {seq: delivery_id for seq, _, delivery_id in _dead(connection, seqs)}
     ours = [seq for seq in dict.fromkeys(seqs) if seq in delivery_ids]
     due = now + starts_in_s
-    rows = [(due + place * every_s, now, seq) for place, seq in enumerate(ours)]
+    rows = [(due + place * every_s, due + place * every_s, seq) for place, seq in enumerate(ours)]
     connection.executemany(_QUERIES["redeliver"], rows)
     _audit(connection, now, "redeliver", change, [delivery_ids[seq] for seq in ours])
     return len(ours)

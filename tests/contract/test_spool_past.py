@@ -171,6 +171,8 @@ async def test_redelivering_is_spread_over_time(engine: Engine, spool: Spool) ->
     assert [each.seq for each in await claim(spool)] == seqs[:1]
     engine.clock.now += 2
     assert [each.seq for each in await claim(spool)] == seqs[1:5]
+    swept = await spool.expire(budgets_of(waiting_age_max_s=12), limit=100)
+    assert not swept.buried, "what is put off for longer than anything may wait is not late"
 
 
 async def test_a_redelivered_dead_letter_waits_its_whole_age_again(engine: Engine, spool: Spool) -> None:

@@ -44,7 +44,7 @@ async def test_what_is_still_held_when_its_lease_ran_out_is_not_delivered_twice(
 
 async def test_what_somebody_else_has_by_now_is_not_posted(tmp_path: Path) -> None:
     """Its lease was lost while it waited for company: it is left to whoever has it, and arrives once."""
-    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk, lease_s=0.6, linger_s=0.8) as here:
+    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk, lease_s=1.2, linger_s=2) as here:
         ids = await here.accept(3)
         spool = Counting(here.spool)
         here.run(spool=spool)
@@ -64,7 +64,7 @@ async def test_a_post_under_way_whose_lease_is_lost_ends_and_changes_nothing(tmp
     """Splunk answers, and the spool hears of it from whoever has the delivery by now, and from nobody else."""
     async with StandInSplunk([]) as splunk, acme(tmp_path, splunk, batch=3, lease_s=0.6) as here:
         await here.accept(3)
-        splunk.script(Fault.slow(0.5))
+        splunk.script(Fault.slow(1))
         here.run()
         await until(lambda: splunk.connections)
         others = await here.steal()

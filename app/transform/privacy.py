@@ -1,6 +1,9 @@
 """Nothing leaves before it went through here: credentials, addresses, dropped paths, masks, size. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import orjson
 
 from app.tenants.privacy import Privacy
 from app.transform import budget
@@ -56,14 +59,14 @@ def cleared(
     if privacy.drop_paths:
         head = _with_identity(head, kept_of(head, privacy.drop_paths))
         detail = kept_of(detail, privacy.drop_paths)
-    if keep is None and not privacy.masks:
+    found = None if privacy.masks else partial(_found, privacy, person)
+    if found is not None and keep is None:
         fitted = budget.fit(head, detail, bytes_max)
-        personal = privacy.email != "keep" or privacy.ip != "keep"
-        if not suspicious(fitted.encoded, personal=personal) and not (personal and _repeats(fitted.encoded, person)):
+        if not found(fitted.encoded):
             return fitted
     redaction = Redaction(privacy, known_of(person, Standing(privacy)))
-    head = _with_identity(head, _redacted(head, redaction))
-    detail = _redacted(detail, redaction)
+    head = _with_identity(head, _redacted(head, redaction, found))
+    detail = _redacted(detail, redaction, found)
     if keep is not None:
         detail |= keep(redaction)
     fitted = budget.fit(head, detail, bytes_max)
@@ -72,18 +75,41 @@ def cleared(
     return fitted
 
 
+def _found(privacy: Privacy, person: Obj, encoded: bytes) -> bool:
+    """Whether what is encoded may hold anything that must not leave."""
+    personal = privacy.email != "keep" or privacy.ip != "keep"
+    return suspicious(encoded, personal=personal) or (personal and _repeats(encoded, person))
+
+
 def _repeats(encoded: bytes, person: Obj) -> bool:
     """Whether the event may hold the IP address of its user, whatever the name it stands under."""
     for key in ("ip_address", "id"):
         said = person.get(key)
-        if isinstance(said, str) and (key == "ip_address" or said.count(".") == 3 or ":" in said):  # noqa: PLR2004 - of IPv4
-            return said.encode() in encoded
+        if not isinstance(said, str) or said.encode() not in encoded:
+            continue
+        if key == "ip_address" or said.count(".") == 3 or ":" in said:  # noqa: PLR2004 - of IPv4
+            return True
     return False
 
 
-def _redacted(section: Mapping[str, object], redaction: Redaction) -> dict[str, object]:
-    """Each field on its own: their names are the schema's."""
-    return {name: redaction.field(name, each) for name, each in section.items()}
+def _redacted(
+    section: dict[str, object], redaction: Redaction, found: Callable[[bytes], bool] | None
+) -> dict[str, object]:
+    """Each field on its own: their names are the schema's. ``found``: only those with a reason for a closer look."""
+    if found is None:
+        return {name: redaction.field(name, each) for name, each in section.items()}
+    if not found(orjson.dumps(section)):
+        return section
+    return {name: _looked_at(name, each, redaction, found) for name, each in section.items()}
+
+
+def _looked_at(name: str, value: object, redaction: Redaction, found: Callable[[bytes], bool]) -> object:
+    """The value, redacted where a quick look at it, or at each of a list's objects, finds a reason."""
+    if not isinstance(value, str | dict | list) or not found(orjson.dumps({name: value})):
+        return value
+    if isinstance(value, list) and all(isinstance(each, dict) for each in value):
+        return [redaction.field(name, each) if found(orjson.dumps({name: each})) else each for each in value]
+    return redaction.field(name, value)
 
 
 def _with_identity(head: Mapping[str, object], changed: dict[str, object]) -> dict[str, object]:

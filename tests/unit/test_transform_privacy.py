@@ -95,6 +95,25 @@ def test_an_address_in_place_of_an_id_is_an_address(identity: str) -> None:
     assert _event({"user": {"id": identity}}, email="keep", ip="keep")["user_id"] == identity
 
 
+def test_an_address_in_place_of_an_id_is_found_beside_another_one() -> None:
+    """A user may have an address and be called by a second; either may stand in a frame."""
+    user = {"ip_address": "203.0.113.9", "id": "198.51.100.7"}
+    for seen in user.values():
+        assert seen not in _text(_event({"user": user, "title": f"refused by {seen}"}))
+
+
+def test_only_what_has_a_reason_is_looked_at_closely_and_nothing_else_changes() -> None:
+    """A credential in one breadcrumb is taken out, its neighbours pass as they were."""
+    plain = {"message": "GET /orders", "data": {"url": "https://shop.example/orders"}}
+    leaky = {"message": "GET /stock?api_key=k-778899"}
+    error = {"title": "t", "breadcrumbs": {"values": [plain, leaky, plain]}}
+    clean = _event(error | {"breadcrumbs": {"values": [plain, plain]}})
+    event = _event(error)
+    assert event["breadcrumbs"][0] == event["breadcrumbs"][2] == clean["breadcrumbs"][0]
+    assert "k-778899" not in _text(event)
+    assert "[Filtered]" in event["breadcrumbs"][1]["message"]
+
+
 def test_an_address_of_nobody_is_left() -> None:
     """Errors of a local connection are full of it."""
     event = _event({"user": {"ip_address": "127.0.0.1"}, "title": "refused: 127.0.0.1:5432"})

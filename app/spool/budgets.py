@@ -4,5 +4,3 @@ from app.model import Change
 
 TOO_OLD = Change("relay", "dead letters older than RELAY_DEAD_AGE_MAX_S")
 TOO_MANY = Change("relay", "dead letters over RELAY_DEAD_BYTES_MAX")
-LAST = "\U0010ffff"
-"""Sorts behind every name."""

@@ -12,14 +12,14 @@ from app.spool.postgres_link import Connection
 from app.spool.postgres_text import storable
 from app.spool.postgres_worker import Line
 from app.spool.queries import Queries
-from app.spool.rows import ENDED, tried_text
+from app.spool.rows import NUMBERS, tried_text
 
 GROUP_DELIVERIES_MAX = 2_000
 COLUMNS: Final = ("accepted", "delivered", "filtered", "discarded", "adopted")
 Column = Literal["accepted", "delivered", "filtered", "discarded", "adopted"]
 Entry = tuple[str, Column, int]
 """A stream's key, a column of its books, and how many more."""
-_COLUMN_OF: Final[dict[int, Column]] = {ENDED[State.DELIVERED]: "delivered", ENDED[State.FILTERED]: "filtered"}
+_COLUMN_OF: Final[dict[int, Column]] = {NUMBERS[State.DELIVERED]: "delivered", NUMBERS[State.FILTERED]: "filtered"}
 
 
 class Change:
@@ -54,7 +54,7 @@ class Change:
 
 def settled(deliveries: Sequence[Delivery], *, filtered: bool, tried: Sequence[Attempt]) -> Change:
     """They are done."""
-    rest = (ENDED[State.FILTERED if filtered else State.DELIVERED], *_posts(tried))
+    rest = (NUMBERS[State.FILTERED if filtered else State.DELIVERED], *_posts(tried))
     return Change("settle", deliveries, [(each.seq, each.lease, *rest) for each in deliveries])
 
 

@@ -7,25 +7,22 @@ again, so that the second finds it done.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from heapq import merge
-from itertools import islice
 from math import inf
 from typing import Any
 
 import orjson
 
 from app.model import AuditEntry, Budgets, Change, Life, Search, State, Stream
-from app.spool.budgets import LAST, TOO_MANY, TOO_OLD
-from app.spool.leases import key
+from app.spool.budgets import TOO_MANY, TOO_OLD
+from app.spool.finding import SEQ_MAX, SOUGHT, latest, streams
 from app.spool.postgres_accept import Fill
 from app.spool.postgres_complete import book, remove_emptied
 from app.spool.postgres_link import Connection
 from app.spool.postgres_shard import Shard
 from app.spool.postgres_text import storable
 from app.spool.queries import Queries
-from app.spool.rows import STATES, audit_of, life_of, stream_of
+from app.spool.rows import STATES, audit_of, stream_of
 
-SEQ_MAX = 2**63 - 1
 _QUERIES = Queries("postgres_past.sql")
 
 
@@ -84,7 +81,7 @@ class Past:
             SEQ_MAX if before is None else before,
             limit,
             [STATES.index(each) for each in wanted],
-            *_streams(search),
+            *streams(search, storable),
             [each.value for each in search.causes] or None,
             -inf if search.received_from is None else float(search.received_from),
             inf if search.received_before is None else float(search.received_before),
@@ -93,10 +90,9 @@ class Past:
             names = ["find_stored_by_id", "find_ended_by_id"]
             values.append([storable(each) for each in search.delivery_ids])
         else:
-            names = [name for name, states in _SOUGHT.items() if states & wanted]
+            names = [name for name, states in SOUGHT.items() if states & wanted]
         found = [await connection.fetch(_QUERIES[name], *values) for name in names]
-        rows = merge(*found, key=lambda row: row[0], reverse=True)
-        return [life_of(row) for row in islice(rows, limit)]
+        return latest(found, limit)
 
     async def audit(self, connection: Connection, limit: int, before: int | None) -> list[AuditEntry]:
         """The newest entries."""
@@ -140,22 +136,3 @@ class Past:
             words = (action, storable(change.actor), storable(change.reason))
             listed = orjson.dumps(delivery_ids).decode()
             await connection.execute(_QUERIES["put_audit"], *words, len(delivery_ids), listed)
-
-
-_SOUGHT = {
-    "find_dead": {State.DEAD},
-    "find_waiting": {State.WAITING, State.PARKED},
-    "find_ended": {State.DELIVERED, State.FILTERED, State.DISCARDED},
-}
-"""The statements, and the states that each looks through."""
-
-
-def _streams(search: Search) -> tuple[str, str, str | None]:
-    """The range of streams, and the destination if it says more."""
-    if search.tenant is None:
-        return "", LAST, None if search.destination is None else storable(search.destination)
-    tenant = storable(search.tenant)
-    if search.destination is None:
-        return key(tenant, ""), key(tenant, LAST), None
-    exact = key(tenant, storable(search.destination))
-    return exact, f"{exact}\1", None

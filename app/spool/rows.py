@@ -9,7 +9,7 @@ from app.model import Attempt, AuditEntry, Cause, Delivery, Hook, Life, SpoolSta
 
 STATES = (State.WAITING, State.PARKED, State.DEAD, State.DELIVERED, State.FILTERED, State.DISCARDED)
 """By the number that is stored."""
-ENDED: Mapping[State, int] = {state: number for number, state in enumerate(STATES)}
+NUMBERS: Mapping[State, int] = {state: number for number, state in enumerate(STATES)}
 """The number that stands for each."""
 ANSWER_CHARS_MAX = 600
 """Of an answer: however it has to be escaped, the line of the latest post fits into what is kept of all."""

@@ -6,28 +6,19 @@ What changes something runs on the writer's thread, in its transaction; what loo
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from heapq import merge
-from itertools import islice
 from math import inf
 
 import orjson
 
 from app.model import AuditEntry, Budgets, Change, Life, Search, State, Stream
 from app.spool.accepting import execute_rows
-from app.spool.budgets import LAST, TOO_MANY, TOO_OLD
-from app.spool.leases import key
+from app.spool.budgets import TOO_MANY, TOO_OLD
+from app.spool.finding import SEQ_MAX, SOUGHT, latest, streams
 from app.spool.queries import Queries
-from app.spool.rows import ENDED, audit_of, encodable, life_of, stream_of
+from app.spool.rows import NUMBERS, audit_of, encodable, stream_of
 from app.spool.writing import Ending, remove
 
-SEQ_MAX = 2**63 - 1
 _QUERIES = Queries("sqlite_past.sql")
-_SOUGHT = {
-    "find_dead": {State.DEAD},
-    "find_waiting": {State.WAITING, State.PARKED},
-    "find_ended": {State.DELIVERED, State.FILTERED, State.DISCARDED},
-}
-"""The statements, and the states that each looks through."""
 _Dead = Sequence[tuple[int, str, str]]
 """seq, stream, delivery_id."""
 
@@ -127,11 +118,11 @@ def expired(connection: sqlite3.Connection, *, before: float, leased: Iterable[i
 def find(connection: sqlite3.Connection, *, search: Search, limit: int, before: int | None) -> list[Life]:
     """The latest that match, out of one read transaction, because deliveries end meanwhile."""
     wanted = search.states or frozenset(State)
-    first, last, destination = _streams(search)
+    first, last, destination = streams(search, encodable)
     values = {
         "before": SEQ_MAX if before is None else before,
         "most": limit,
-        "states": _json(ENDED[each] for each in wanted),
+        "states": _json(NUMBERS[each] for each in wanted),
         "first": first,
         "last": last,
         "destination": destination,
@@ -140,30 +131,17 @@ def find(connection: sqlite3.Connection, *, search: Search, limit: int, before: 
         "received_from": -inf if search.received_from is None else search.received_from,
         "received_before": inf if search.received_before is None else search.received_before,
     }
-    names = [name for name, states in _SOUGHT.items() if states & wanted]
+    names = [name for name, states in SOUGHT.items() if states & wanted]
     connection.execute("BEGIN")
     found = [connection.execute(_QUERIES[name], values).fetchall() for name in names]
     connection.execute("COMMIT")
-    rows = merge(*found, key=lambda row: row[0], reverse=True)
-    return [life_of(row) for row in islice(rows, limit)]
+    return latest(found, limit)
 
 
 def audit(connection: sqlite3.Connection, *, limit: int, before: int | None) -> list[AuditEntry]:
     """The newest entries."""
     wanted = {"before": SEQ_MAX if before is None else before, "most": limit}
     return [audit_of(row) for row in connection.execute(_QUERIES["audit"], wanted)]
-
-
-def _streams(search: Search) -> tuple[str, str, str | None]:
-    """The range of streams, and the destination if it says more."""
-    destination = None if search.destination is None else encodable(search.destination)
-    if search.tenant is None:
-        return "", LAST, destination
-    tenant = encodable(search.tenant)
-    if destination is None:
-        return key(tenant, ""), key(tenant, LAST), None
-    exact = key(tenant, destination)
-    return exact, f"{exact}\1", None
 
 
 def _json(values: Iterable[object]) -> str:

@@ -11,7 +11,7 @@ from app.model import Attempt, Burial, Cause, Delivery, State, Stream
 from app.spool.accepting import DESTINATIONS_MAX, PARKED, WAITING, execute_rows
 from app.spool.leases import key, per_stream
 from app.spool.queries import Queries
-from app.spool.rows import ENDED, encodable, stream_of, tried_text
+from app.spool.rows import NUMBERS, encodable, stream_of, tried_text
 
 
 class Ending(NamedTuple):
@@ -32,7 +32,7 @@ def settle(deliveries: Sequence[Delivery], ending: Ending, queries: Queries, con
 def remove(queries: Queries, connection: sqlite3.Connection, seqs: Sequence[int], ending: Ending) -> None:
     """Into the history, and out of everything else."""
     if ending.history:
-        row = {"seqs": _json(seqs), "now": ending.now, "state": ENDED[ending.state], **_posts(ending.tried)}
+        row = {"seqs": _json(seqs), "now": ending.now, "state": NUMBERS[ending.state], **_posts(ending.tried)}
         connection.execute(queries["remember"], row)
     _remove(queries, connection, seqs)
 

@@ -45,8 +45,8 @@ lock: $(READY) ## Pin every dependency again, with hashes and without index addr
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --group dev --output-file requirements-dev.lock
 
-torture: $(READY) ## Kill the relay again and again, count what is lost (some minutes; docs/torture.md)
-	$(BIN)/python -m tests.torture $(or $(TORTURE),--trials 50 --jobs 2)
+torture: $(READY) ## Kill relays and PostgreSQL, cut networks and power, count what is lost (minutes; docs/torture.md)
+	$(BIN)/python -m tests.torture $(or $(TORTURE),--trials 12 --jobs 2)
 
 image-test: $(READY) ## Lint, build and run the container image; system tests against it
 	$(BIN)/python tests/system/image.py

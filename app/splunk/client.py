@@ -42,6 +42,10 @@ class WireLimits:
     """To one address; there is one more for probes and one for ack polls, so that they need not wait for posts."""
 
 
+_LEAKS = (AttributeError, RuntimeError)
+"""What comes through httpx where a connection is reset while it is being made: anyio asks uvloop's transport, which is
+closed by then, who its peer is. One address that does so must not end the relay.
+"""
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For plain addresses: httpx would load the authorities of the world for nothing."""
 
@@ -166,7 +170,7 @@ class HecClient:
             return Answer(fault=Fault.READ_TIMEOUT if sent else Fault.TIMEOUT_BEFORE_SENT)
         except _NotPinned as fault:
             return Answer(fault=Fault.TLS_FAILED, detail=str(fault))
-        except (httpx.HTTPError, httpx.StreamError) as fault:
+        except (httpx.HTTPError, httpx.StreamError, *_LEAKS) as fault:
             return _fault_of(fault, sent=bool(sent))
         finally:
             session.users -= 1

@@ -39,6 +39,7 @@ from app.model import (
 from app.spool import reading, writing
 from app.spool import sqlite_past as past
 from app.spool.accepting import HookStore, Wanted
+from app.spool.clocks import Clocks
 from app.spool.group_commit import GroupCommit
 from app.spool.leases import Leases, key
 from app.spool.queries import Queries
@@ -52,14 +53,13 @@ _T = TypeVar("_T")
 class SqliteSpool:
     """See ``app.spool.interface.Spool``. Made by ``await SqliteSpool.open(...)``."""
 
-    def __init__(
-        self, path: Path, lock: IO[str], *, writer: GroupCommit, history: bool, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, path: Path, lock: IO[str], *, writer: GroupCommit, history: bool, clocks: Clocks) -> None:
         self._path = path
         self._lock = lock
         self._writer = writer
         self._history = history
-        self._clock = clock
+        self._clocks = clocks
+        self._clock = clocks.wall
         self._leases = Leases()
         self._claiming = asyncio.Lock()
         self._after = ""
@@ -77,6 +77,7 @@ class SqliteSpool:
         queue_hooks_max: int,
         history: bool = True,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> Self:
         """Open or make the spool at ``path`` (with its folder) and become its one owner.
 
@@ -87,10 +88,10 @@ class SqliteSpool:
         Raises:
             SpoolError: it is another process's, another program's or a newer version's, or cannot be opened.
         """
-        lock, seq = await asyncio.to_thread(prepare, path, _QUERIES)
+        lock, seq = await asyncio.to_thread(prepare, path, _QUERIES, clock())
         store = HookStore(_QUERIES, clock=clock, hooks_max=hooks_max, bytes_max=bytes_max, seq=seq)
         writer = GroupCommit(path, partial(connect, path), store, jobs_max=queue_hooks_max)
-        return cls(path, lock, writer=writer, history=history, clock=clock)
+        return cls(path, lock, writer=writer, history=history, clocks=Clocks(clock, steady))
 
     async def __aenter__(self) -> Self:
         """The open spool itself."""
@@ -119,7 +120,9 @@ class SqliteSpool:
         """See the interface."""
         async with self._claiming:
             now = self._clock()
-            leased = self._leases.held(now)
+            if back := self._clocks.went_back():
+                await self._write(partial(writing.set_back, now=now, back_s=back))
+            leased = self._leases.held(self._clocks.steady())
             lease = uuid4().hex
             wanted = reading.Wanted(
                 after=self._after,
@@ -132,12 +135,12 @@ class SqliteSpool:
             )
             rows, self._after = await self._read(partial(reading.pick, wanted=wanted))
             deliveries = deliveries_of(rows, lease)
-            self._leases.take((each.seq for each in deliveries), lease, now + lease_s)
+            self._leases.take((each.seq for each in deliveries), lease, self._clocks.steady() + lease_s)
             return deliveries
 
     async def renew(self, deliveries: Sequence[Delivery], *, lease_s: float) -> set[int]:
         """See the interface."""
-        now = self._clock()
+        now = self._clocks.steady()
         ours = self._leases.ours(deliveries, now)
         self._leases.extend(ours, now + lease_s)
         return {each.seq for each in ours}
@@ -181,7 +184,7 @@ class SqliteSpool:
         job: Callable[[Sequence[Delivery]], Callable[[Queries, sqlite3.Connection], object]],
     ) -> int:
         """Write ``job`` over those that are still ours, and let go of them once it is durable."""
-        ours = self._leases.ours(deliveries, self._clock())
+        ours = self._leases.ours(deliveries, self._clocks.steady())
         if not ours:
             return 0
         before = self._leases.pin(ours)
@@ -229,12 +232,12 @@ class SqliteSpool:
         """Looking goes through all that waits, and the writer does not wait for it; what is claimed is left alone."""
         now = self._clock()
         before = now - age_s
-        leased = self._leases.held(now)
+        leased = self._leases.held(self._clocks.steady())
         found = await asyncio.to_thread(self._look, partial(past.expired, before=before, leased=leased, limit=limit))
         if not found:
             return Counter()
         async with self._claiming:  # a claim that looked before this is written would take a dead letter
-            free = set(found).difference(self._leases.held(self._clock()))
+            free = set(found).difference(self._leases.held(self._clocks.steady()))
             buried: Counter[tuple[Stream, Cause]] = await self._write(
                 partial(writing.expire, sorted(free), now=now, before=before, age_s=age_s)
             )

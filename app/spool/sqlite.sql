@@ -120,6 +120,13 @@ SET due_at = :due_at, attempts = attempts + :posts, ambiguous = ambiguous + :amb
     fault = CASE :fault WHEN '' THEN fault ELSE :fault END
 WHERE seq IN (SELECT value FROM json_each(:seqs));
 
+-- name: set_back
+UPDATE deliveries SET due_at = max(:now, due_at - :back), waiting_since = min(waiting_since, :now)
+WHERE state = 0 AND due_at > :now;
+
+-- name: last_accepted
+SELECT at FROM seen ORDER BY seq DESC LIMIT 1;
+
 -- name: bury
 UPDATE deliveries
 SET state = 2, cause = :cause, fault = :detail, buried_at = :now, attempts = attempts + :posts,

@@ -16,6 +16,8 @@ COPYING_ID = 0x53535243
 _SCHEMAS = ("sqlite_schema.sql", "sqlite_schema_2.sql")
 """What makes each version of the schema out of the one before."""
 SCHEMA_VERSION = len(_SCHEMAS)
+BACK_S = 5.0
+"""How much later than now something may have been accepted."""
 CACHE_KIB = 16_384
 PAGE_BYTES = 8_192
 """A payload of 10 KB then takes two pages to write instead of three; see decision 0003."""
@@ -31,8 +33,8 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def prepare(path: Path, queries: Queries) -> tuple[IO[str], int]:
-    """Lock, check before any write, make what is missing; the lock and the last seq."""
+def prepare(path: Path, queries: Queries, now: float) -> tuple[IO[str], int]:
+    """Lock, check before any write, make what is missing; the lock and the last seq. ``now``: the wall's clock."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = lock_file(path)
@@ -42,6 +44,9 @@ def prepare(path: Path, queries: Queries) -> tuple[IO[str], int]:
                 if not new:
                     check_file(path, connection)
                 lay_out(connection, new=new)
+                (last,) = connection.execute(queries["last_accepted"]).fetchone() or (now,)
+                if last - now > BACK_S:  # the clock was set back while nobody ran
+                    connection.execute(queries["set_back"], {"now": now, "back": last - now})
                 (seq,) = connection.execute(queries["last_seq"]).fetchone()
             connection.close()
             if new:

@@ -26,7 +26,7 @@ async def _sqlite(folder: Path) -> AsyncIterator[Engine]:
 
     async def open_sqlite(**limits: Any) -> Spool:
         wanted = {"hooks_max": 10_000, "bytes_max": 100_000_000, "queue_hooks_max": 10_000} | limits
-        opened.append(await SqliteSpool.open(folder / "spool.db", clock=clock, **wanted))
+        opened.append(await SqliteSpool.open(folder / "spool.db", clock=clock, steady=clock, **wanted))
         return opened[-1]
 
     yield Engine(open_sqlite, clock)

@@ -5,11 +5,12 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.errors import NotStored, SpoolError
-from app.model import Burial, Cause, Search, State
+from app.model import Burial, Cause, Delivery, Search, State
 from app.spool.group_commit import GroupCommit
 from app.spool.queries import Queries
 from app.spool.sqlite import SqliteSpool
@@ -101,6 +102,66 @@ async def test_what_an_older_relay_stored_is_all_there(tmp_path: Path) -> None:
     with sqlite3.connect(path) as migrated:
         assert migrated.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
     migrated.close()
+
+
+class Hands:
+    """A wall's clock that people set, beside one that they do not."""
+
+    def __init__(self) -> None:
+        self.wall = 1_700_000_000.0
+        self.steady = 50.0
+
+    def pass_by(self, seconds: float) -> None:
+        """Time passes."""
+        self.wall += seconds
+        self.steady += seconds
+
+    async def open(self, path: Path) -> SqliteSpool:
+        """A spool that goes by them."""
+        limits: dict[str, Any] = {"hooks_max": 1000, "bytes_max": 10**9, "queue_hooks_max": 1000}
+        return await SqliteSpool.open(path, clock=lambda: self.wall, steady=lambda: self.steady, **limits)
+
+
+async def claimed(spool: SqliteSpool) -> list[Delivery]:
+    """Everything that is due."""
+    return await spool.claim(limit=9, per_stream=9, bytes_max=999, lease_s=60)
+
+
+async def test_a_clock_that_is_put_ahead_ends_no_lease(tmp_path: Path) -> None:
+    """Leases go by a clock that nobody sets: what is under way is not handed out a second time."""
+    hands = Hands()
+    async with await hands.open(tmp_path / "spool.db") as spool:
+        await spool.accept(hook(1), ["main"])
+        deliveries = await claimed(spool)
+        hands.wall += 7_200
+        assert await claimed(spool) == []
+        hands.pass_by(59)
+        assert await spool.renew(deliveries, lease_s=60) == {deliveries[0].seq}
+        hands.pass_by(59)
+        assert await spool.settle(deliveries) == 1
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_clock_that_is_set_back_delays_nothing_by_as_much(tmp_path: Path, *, restarted: bool) -> None:
+    """What was due in a minute is due in a minute, also if it is set while nobody runs; nothing waits for hours."""
+    hands = Hands()
+    spool = await hands.open(tmp_path / "spool.db")
+    await spool.accept(hook(1), ["main"])
+    await spool.accept(hook(2), ["main"])
+    first, _ = await claimed(spool)
+    await spool.release([first], retry_in_s=40)
+    if restarted:
+        await spool.close()
+    hands.wall -= 7_200
+    if restarted:
+        spool = await hands.open(tmp_path / "spool.db")
+    hands.pass_by(1)
+    await claimed(spool)
+    hands.pass_by(38)
+    assert await claimed(spool) == []
+    hands.pass_by(2)
+    assert [each.seq for each in await claimed(spool)] == [first.seq]
+    await spool.close()
 
 
 async def test_the_audit_cannot_be_changed_even_by_hand(tmp_path: Path) -> None:

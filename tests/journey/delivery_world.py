@@ -220,7 +220,12 @@ async def world(folder: Path, parts: list[Part], **pace: Any) -> AsyncIterator[W
     )
     clock = SpoolClock()
     spool = await SqliteSpool.open(
-        folder / "spool.db", hooks_max=100_000, bytes_max=1_000_000_000, queue_hooks_max=100_000, clock=clock
+        folder / "spool.db",
+        hooks_max=100_000,
+        bytes_max=1_000_000_000,
+        queue_hooks_max=100_000,
+        clock=clock,
+        steady=clock,
     )
     with capture_logs() as log:
         made = World(folder, spool, clock, registry, replace(PACE, **pace), log)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 Row = tuple[str, str]
 """Stream (``tenant/destination``, ``/`` while parked) and delivery id."""
+STATES = ("waiting", "parked", "dead")
+"""By the number that stands for each in both engines."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ At least once means that a copy is right where the relay could not know that Spl
 get that onto its disk; anywhere else a second copy is a fault.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,11 +21,19 @@ CLOCKS_S = 0.02
 _SUCCESS = frozenset({0, 24, 25})
 _NAMES_THE_FIRST_UNTAKEN = frozenset({6, 9, 12, 13, 15})
 
+RENEWED_AT = 1 / 6
+"""A lease is renewed when this part of it has passed."""
+BACK_S = 2.5
+"""So long after its database is back a relay may take to be connected again."""
+Span = tuple[float, float]
+
 KILLED = "killed before it was settled"
 SPOILT = "no clean answer"
 CUT = "connection cut"
 UNSEEN = "answer not seen in time"
 DISK = "disk full"
+AWAY = "database away until the lease was over"
+STOPPED = "stopped until the lease was over"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,13 +52,18 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What happened when, on one clock."""
+    """What happened when, on one clock. Spans are from when to when."""
 
     lives: Sequence[Lifetime]
-    cut_at: Mapping[str, Sequence[float]]
-    """When the Splunk of a stream cut its connections."""
+    """Of all replicas."""
+    cuts: Mapping[str, Sequence[Span]]
+    """When the connections of a stream's Splunk were cut, or nothing came through."""
     patience_s: float
     """So long the relay waits for an answer."""
+    away: Sequence[Span] = ()
+    """When the spool's database was not there for a relay, or could not write."""
+    lease_s: float = math.inf
+    """A delivery that nobody renews for so long is another replica's."""
 
 
 def explanation(first: Copy, second: Copy, evidence: Evidence) -> str:
@@ -60,12 +74,26 @@ def explanation(first: Copy, second: Copy, evidence: Evidence) -> str:
     stream = str(first.stream)
     # The answer is on its way, unless it was held back, when a request has been decided.
     answered = began + ANSWER_S + (first.request.fault.s or 0.0 if first.request.fault is not None else 0.0)
-    if any(began <= at <= answered for at in evidence.cut_at[stream]):
+    if any(began <= end and start <= answered for start, end in evidence.cuts[stream]):
         return CUT
     for life in evidence.lives:
         if any(_is_of(post, first.request, stream) and post.ended_at <= ended + CLOCKS_S for post in life.unsure):
             return UNSEEN
-    return _by_its_end(began, ended, evidence)
+    return _by_its_end(began, ended, evidence) or _by_its_lease(began, ended, evidence)
+
+
+def _by_its_lease(began: float, ended: float, evidence: Evidence) -> str:
+    """Whether a relay could not write what it knew, or renew its lease, until the lease was over.
+
+    Then another replica sends the same; and the one that comes back may send what it had in its hands.
+    """
+    held_s = evidence.lease_s * (1 - RENEWED_AT) - CLOCKS_S
+    spans = [(AWAY, span) for span in evidence.away]
+    spans += [(STOPPED, span) for life in evidence.lives for span in life.frozen]
+    for word, (start, end) in spans:
+        if start <= began + SETTLE_S and began <= end + BACK_S and start + held_s <= ended:
+            return word
+    return ""
 
 
 def _is_of(post: Unsure, seen: RequestSeen, stream: str) -> bool:
@@ -79,7 +107,12 @@ def is_unmarked(first: Copy, second: Copy, evidence: Evidence) -> bool:
     if second.marked:
         return False
     began, ended = first.request.at, second.request.at
-    return not any(began <= life.ended_at <= ended for life in evidence.lives if life.ended_at is not None)
+    if any(began <= life.ended_at <= ended for life in evidence.lives if life.ended_at is not None):
+        return False
+    kept_from = [*evidence.away, *(each for life in evidence.lives for each in life.frozen)]
+    if evidence.lease_s == math.inf:  # one owner: nothing takes a lease away from it
+        kept_from = []
+    return not any(start <= ended and began - SETTLE_S <= end for start, end in kept_from)
 
 
 def _by_its_end(began: float, ended: float, evidence: Evidence) -> str:
@@ -90,6 +123,7 @@ def _by_its_end(began: float, ended: float, evidence: Evidence) -> str:
         if any(start <= life.ended_at and began <= end for start, end in life.full):
             return DISK
         held_up_s = sum(end - start for start, end in life.frozen if end > began)
+        held_up_s += sum(end + BACK_S - start for start, end in evidence.away if end > began and start < ended)
         if life.killed and life.ended_at - began <= SETTLE_S + held_up_s:
             return KILLED
     return ""

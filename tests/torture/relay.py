@@ -8,11 +8,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from tests.torture.shim import Shim
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_DEADLINE_S = 30.0
@@ -61,8 +63,22 @@ class Unsure:
 class RelayProcess:
     """Starts, hurts and ends ``relay serve``. ``on_event`` is called with each log line's event as it is read."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str], on_event: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, str],
+        on_event: Callable[[str], None],
+        *,
+        shim: Shim,
+        name: str = "relay",
+        role: str = "all",
+    ) -> None:
         self.lives: list[Lifetime] = []
+        self.shim = shim
+        """It runs under this."""
+        self.name = name
+        self._role = role
+        self._clock_offsets = [0.0]
         self._folder = folder
         self._settings = settings
         self._on_event = on_event
@@ -78,13 +94,16 @@ class RelayProcess:
         """Begin a life; what was begun before has ended."""
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(_NOT_INHERITED)}
         self._listening.clear()
+        self.shim.disarm()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "app",
             "serve",
+            "--role",
+            self._role,
             cwd=PROJECT,
-            env={**inherited, **self._settings},
+            env={**inherited, **self._settings, **self.shim.environ},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -113,6 +132,14 @@ class RelayProcess:
             for each in waiting:
                 each.cancel()
         return self._listening.is_set()
+
+    async def gone(self, *, within_s: float) -> bool:
+        """Whether it ends by itself within so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._running().wait()
+                return True
+        return False
 
     def send(self, number: signal.Signals) -> None:
         """A signal, at once; nothing if it has ended."""
@@ -147,6 +174,27 @@ class RelayProcess:
         finally:
             self._limit(resource.RLIM_INFINITY)
             life.full.append((began, self._loop.time()))
+
+    @contextmanager
+    def no_room(self) -> Iterator[None]:
+        """Meanwhile none of its files can grow, as on a full disk (ENOSPC)."""
+        life, began = self.lives[-1], self._loop.time()
+        self.shim.fill_disk(full=True)
+        try:
+            yield
+        finally:
+            self.shim.fill_disk(full=False)
+            life.full.append((began, self._loop.time()))
+
+    @contextmanager
+    def wrong_clock(self, seconds: float) -> Iterator[None]:
+        """Meanwhile its wall clock is ahead by so much, or behind."""
+        self._clock_offsets.append(seconds)
+        self.shim.set_clock(seconds)
+        try:
+            yield
+        finally:
+            self.shim.set_clock(0.0)
 
     async def ended(self) -> int:
         """Its exit status, a signal's number negative.
@@ -184,7 +232,7 @@ class RelayProcess:
 
     async def _read_log(self, process: asyncio.subprocess.Process, life: Lifetime) -> None:
         assert process.stdout is not None
-        with (self._folder / "relay.log").open("ab") as log:
+        with (self._folder / f"{self.name}.log").open("ab") as log:
             async for line in process.stdout:
                 log.write(line)
                 self._heed(line, life)
@@ -207,7 +255,8 @@ class RelayProcess:
         if event in _LOUD or "exception" in line:
             life.said.append(text.decode()[: 4 * _SAID_MAX].rstrip())
         if line.get("ambiguous") is True:
-            at = datetime.fromisoformat(line["time"]).timestamp() - self._wall_ahead_s
+            stamp = datetime.fromisoformat(line["time"]).timestamp() - self._wall_ahead_s
+            at = min((stamp - each for each in self._clock_offsets), key=lambda at: abs(at - self._loop.time()))
             stream = f"{line['tenant']}/{line['destination']}"
             life.unsure.append(Unsure(stream, at - line["duration_ms"] / 1000, at, line["hec_events"]))
         if event == "relay.listening":

@@ -2,18 +2,21 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple, fields
 
+from tests.torture.tally import Row, Tally
 from tests.torture.trial import Report
-from tests.torture.verdict import Verdict, sum_up
+from tests.torture.verdict import Verdict
 
 _COLUMNS = ("kills", "posted", "accepted", "owed", "arrived", "dead", "twice", "lost")
-HEAD = f"{'seed':>6}" + "".join(f"{name:>9}" for name in _COLUMNS) + f"{'seconds':>9}  how its lives ended"
+HEAD = f"{'seed':>6} {'engine':<9}" + "".join(f"{name:>9}" for name in _COLUMNS) + f"{'seconds':>9}  what happened"
 _SHOWN = 12
+_KIND = 30
 
 
 def line(report: Report) -> str:
     """One trial."""
-    verdict = report.verdict
+    verdict, choices = report.verdict, report.choices
     numbers = (
         report.kills,
         report.counts.posts,
@@ -25,11 +28,12 @@ def line(report: Report) -> str:
         len(verdict.lost),
     )
     lives = " ".join(
-        life.end.value + ("" if life.trouble == "none" else f"+{life.trouble.value}") for life in report.choices.lives
+        life.end.value + ("" if life.trouble == "none" else f"+{life.trouble.value}") for life in choices.lives
     )
     good = "" if verdict.good else "  FAILED"
     cells = "".join(f"{each:>9}" for each in numbers)
-    return f"{report.choices.seed:>6}{cells}{report.seconds:>9.1f}  {lives}{good}"
+    several = f"{choices.replicas} replicas: " if choices.replicas > 1 else ""
+    return f"{choices.seed:>6} {choices.engine.value:<9}{cells}{report.seconds:>9.1f}  {several}{lives}{good}"
 
 
 def complaints(verdict: Verdict) -> list[str]:
@@ -49,28 +53,28 @@ def complaints(verdict: Verdict) -> list[str]:
     return lines
 
 
-def table(reports: Sequence[Report], *, engine: str) -> str:
-    """All trials together."""
-    total = sum_up({report.choices.seed: report.verdict for report in reports})
-    ends = Counter(life.end.value for report in reports for life in report.choices.lives)
-    answers = sum((report.counts.answers for report in reports), Counter[str]())
-    causes = sum((report.causes for report in reports), Counter[str]())
-    rows = [
-        ("engine", engine),
-        ("trials", f"{len(reports)}, {sum(not report.verdict.good for report in reports)} failed"),
-        ("kills", f"{sum(report.kills for report in reports)} by SIGKILL; lives ended: {_listed(ends)}"),
-        ("hooks posted", f"{sum(report.counts.posts for report in reports)}; answered: {_listed(answers)}"),
-        ("hooks accepted", f"{total.accepted}, owed to {total.owed} destinations"),
-        ("arrived", f"{total.arrived} of these, in {sum(report.requests for report in reports)} posts to Splunk"),
-        ("dead letters", f"{total.dead}; by cause: {_listed(causes)}"),
-        ("lost", str(len(total.lost))),
-        ("still waiting", str(len(total.stuck))),
-        ("arrived twice", f"{total.doubles.total()}; because: {_listed(total.doubles)}"),
-        ("for no reason", str(len(total.unexplained))),
-        ("without a mark", str(len(total.unmarked))),
-        ("other faults", str(len(total.faults))),
-    ]
-    return "\n".join(f"{name:<15}{words}" for name, words in rows)
+def table(tallies: Sequence[Tally]) -> str:
+    """The one table: each engine's kinds, then its total; below it what the totals consist of."""
+    names = [each.name for each in fields(Row)]
+    lines = [f"{'engine':<10}{'what happened':<{_KIND}}" + "".join(f"{name:>12}" for name in names)]
+    for tally in tallies:
+        rows = [*sorted(tally.rows.items()), ("all", tally.total())]
+        lines += [
+            f"{tally.engine:<10}{kind:<{_KIND}}" + "".join(f"{number:>12}" for number in astuple(row))
+            for kind, row in rows
+        ]
+    return "\n".join([*lines, *(each for tally in tallies for each in _details(tally))])
+
+
+def _details(tally: Tally) -> list[str]:
+    rows = (
+        (tally.engine, f"{tally.trials} trials, {tally.failed} failed"),
+        ("  hooks posted", f"{tally.posts}; answered: {_listed(tally.answers)}"),
+        ("  dead letters", f"by cause: {_listed(tally.causes)}"),
+        ("  twice", f"{tally.doubles.total()} in {tally.requests} posts to Splunk; because: {_listed(tally.doubles)}"),
+        ("  faults", f"still waiting {tally.stuck}, without a mark {tally.unmarked}, others {tally.faults}"),
+    )
+    return ["", *(f"{name:<18}{words}" for name, words in rows)]
 
 
 def _listed(counts: Counter[str]) -> str:

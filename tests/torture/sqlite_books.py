@@ -4,34 +4,33 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.torture.books import Account, Books, Row
-
-_STATES = ("waiting", "parked", "dead")
+from tests.torture.books import STATES, Account, Books, Row
 
 
-def read_books(path: Path) -> Books:
+def read_books(path: Path, *, recover: bool = False) -> Books:
     """The whole of it, and what is wrong with the file itself; never raises for that.
 
     The file is opened read-only; the relay has ended, so that no lock is held and the log is empty or will be read.
+    With ``recover`` it is opened as a relay does that starts, and the log is recovered.
     """
     try:
-        return _read(path)
+        return _read(path, "rw" if recover else "ro")
     except sqlite3.Error as error:
         faults = [f"the spool cannot be read: {error}"]
         return Books(accounts={}, waiting=(), parked=(), dead=(), causes={}, faults=faults)
 
 
-def _read(path: Path) -> Books:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
+def _read(path: Path, mode: str) -> Books:
+    with closing(sqlite3.connect(f"file:{path}?mode={mode}", uri=True, timeout=5)) as connection:
         rows = connection.execute("SELECT state, stream, delivery_id, cause FROM deliveries").fetchall()
         ledger = connection.execute(
             "SELECT stream, accepted, delivered, filtered, discarded, adopted FROM ledger"
         ).fetchall()
         faults = _faults(connection)
-    held: dict[str, list[Row]] = {state: [] for state in _STATES}
+    held: dict[str, list[Row]] = {state: [] for state in STATES}
     causes: dict[str, int] = {}
     for state, stream, delivery_id, cause in rows:
-        held[_STATES[state]].append((stream, delivery_id))
+        held[STATES[state]].append((stream, delivery_id))
         if cause:
             causes[cause] = causes.get(cause, 0) + 1
     return Books(

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -36,6 +36,8 @@ class Hook:
     posts: int = 0
     delivery_id: str | None = None
     """From its 202; ``None`` while nothing was promised."""
+    accepted_at: float = 0.0
+    """When that was, on the loop's clock."""
 
 
 @dataclass(slots=True)
@@ -58,14 +60,20 @@ class Counts:
 
 
 class Traffic:
-    """Posts until ``stop``. ``on_post`` and ``on_accepted`` are called as it happens."""
+    """Posts to any of ``urls`` until ``stop``. ``on_post`` and ``on_accepted`` are called as it happens."""
 
     def __init__(
-        self, world: World, url: str, rng: Random, *, on_post: Callable[[], None], on_accepted: Callable[[], None]
+        self,
+        world: World,
+        urls: Sequence[str],
+        rng: Random,
+        *,
+        on_post: Callable[[], object],
+        on_accepted: Callable[[], object],
     ) -> None:
         self.counts = Counts()
         self._world = world
-        self._url = url
+        self._urls = urls
         self._rng = rng
         self._on_post = on_post
         self._on_accepted = on_accepted
@@ -135,7 +143,7 @@ class Traffic:
         self.counts.repeats += hook.delivery_id is not None
         self._on_post()
         request = hook_request(hook.sample, hook.door.secret.encode(), seed=hook.seed, now=hook.at, attempt=hook.posts)
-        answer = await self._sentry.post(self._url + hook.door.path, request)
+        answer = await self._sentry.post(self._rng.choice(self._urls) + hook.door.path, request)
         self._heed(hook, answer)
 
     def _heed(self, hook: Hook, answer: Answer) -> None:
@@ -147,6 +155,8 @@ class Traffic:
             delivery_id = str(orjson.loads(answer.body)["delivery"])
             if hook.delivery_id not in (None, delivery_id):
                 self.counts.wrong.append(f"{where}: a repeat was answered {delivery_id}, before {hook.delivery_id}")
+            if hook.delivery_id is None:
+                hook.accepted_at = asyncio.get_running_loop().time()
             hook.delivery_id = delivery_id
             self._on_accepted()
         elif answer.status == _NOT_STORED and b'"not_stored"' in answer.body:

@@ -1,7 +1,7 @@
 """Compares what was promised with what arrived. Pure: everything that was seen goes in, the verdict comes out."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -50,7 +50,7 @@ def judge(world: World, hooks: Sequence[Hook], copies: Sequence[Copy], books: Bo
     verdict = Verdict(faults=[*books.faults, *imbalances(books)])
     indexed = {(str(copy.stream), copy.delivery_id) for copy in copies}
     promised = [hook for hook in hooks if hook.delivery_id is not None]
-    owed, dropped = _owed(world, promised)
+    owed, dropped = owed_and_dropped(world, promised)
     verdict.accepted = len({(hook.door.tenant, hook.delivery_id) for hook in promised})
     verdict.owed = len(owed)
     verdict.arrived = len(owed & indexed)
@@ -87,7 +87,7 @@ def _tenant(event: object) -> str:
     return str(event.get("tenant")) if isinstance(event, dict) else ""
 
 
-def _owed(world: World, promised: Iterable[Hook]) -> tuple[set[Row], set[Row]]:
+def owed_and_dropped(world: World, promised: Iterable[Hook]) -> tuple[set[Row], set[Row]]:
     """Every (stream, delivery id) that has to arrive, and every one that must not."""
     owed: set[Row] = set()
     dropped: set[Row] = set()
@@ -137,33 +137,24 @@ def _miscounts(world: World, hooks: Sequence[Hook], indexed: set[Row], books: Bo
     return faults
 
 
-def _count_doubles(verdict: Verdict, copies: Sequence[Copy], evidence: Evidence) -> None:
+def doubles(copies: Sequence[Copy], evidence: Evidence) -> Iterator[tuple[Copy, Copy, str]]:
+    """Every copy beyond the first with the one before it, and what explains it."""
     by_row: defaultdict[Row, list[Copy]] = defaultdict(list)
     for copy in sorted(copies, key=lambda copy: copy.request.at):
         by_row[str(copy.stream), copy.delivery_id].append(copy)
-    for (stream, delivery_id), same in by_row.items():
+    for same in by_row.values():
         for first, second in pairwise(same):
-            word = explanation(first, second, evidence)
-            verdict.doubles[word] += 1
-            if word and is_unmarked(first, second, evidence):
-                verdict.unmarked.append(f"{delivery_id} to {stream}: after {word}")
-            if not word:
-                verdict.unexplained.append(
-                    f"{delivery_id} to {stream}: taken and answered {first.request.status}/{first.request.code} at "
-                    f"{first.request.at:.3f}, again at {second.request.at:.3f}"
-                )
+            yield first, second, explanation(first, second, evidence)
 
 
-def sum_up(verdicts: Mapping[int, Verdict]) -> Verdict:
-    """All of them as one; texts are prefixed with the seed."""
-    total = Verdict()
-    for seed, each in verdicts.items():
-        for name in ("accepted", "owed", "arrived", "dead"):
-            setattr(total, name, getattr(total, name) + getattr(each, name))
-        total.lost += each.lost
-        total.stuck += each.stuck
-        total.doubles += each.doubles
-        total.unexplained += [f"seed {seed}: {words}" for words in each.unexplained]
-        total.unmarked += [f"seed {seed}: {words}" for words in each.unmarked]
-        total.faults += [f"seed {seed}: {words}" for words in each.faults]
-    return total
+def _count_doubles(verdict: Verdict, copies: Sequence[Copy], evidence: Evidence) -> None:
+    for first, second, word in doubles(copies, evidence):
+        verdict.doubles[word] += 1
+        what = f"{first.delivery_id} to {first.stream}"
+        if word and is_unmarked(first, second, evidence):
+            verdict.unmarked.append(f"{what}: after {word}")
+        if not word:
+            verdict.unexplained.append(
+                f"{what}: taken and answered {first.request.status}/{first.request.code} at "
+                f"{first.request.at:.3f}, again at {second.request.at:.3f}"
+            )

@@ -20,8 +20,8 @@ class Station:
     def __init__(self, tokens: list[HecToken]) -> None:
         self.tokens = tokens
         self.splunk = StandInSplunk(tokens)
-        self.cut_at: list[float] = []
-        """When its connections were cut, on the loop's clock."""
+        self.cuts: list[tuple[float, float]] = []
+        """From when to when its connections were cut, on the loop's clock."""
         self._reserved = reserved_port()
         self._port = number(self._reserved)
         self._is_open = False
@@ -30,6 +30,11 @@ class Station:
     def url(self) -> str:
         """Where it listens, or would."""
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def port(self) -> int:
+        """The same as a number."""
+        return self._port
 
     async def open(self) -> None:
         """Listen, unless it does."""
@@ -40,7 +45,8 @@ class Station:
     async def shut(self) -> None:
         """Refuse connections, and cut those there are."""
         self._is_open = False
-        self.cut_at.append(asyncio.get_running_loop().time())
+        at = asyncio.get_running_loop().time()
+        self.cuts.append((at, at))
         await self.splunk.stop()
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import IO
 
@@ -40,7 +41,7 @@ def prepare(path: Path, queries: Queries, now: float) -> tuple[IO[str], int]:
         lock = lock_file(path)
         try:
             new = not path.exists() or path.stat().st_size == 0
-            with sqlite3.connect(path, isolation_level=None) as connection:
+            with closing(sqlite3.connect(path, isolation_level=None)) as connection:
                 if not new:
                     check_file(path, connection)
                 lay_out(connection, new=new)
@@ -48,7 +49,6 @@ def prepare(path: Path, queries: Queries, now: float) -> tuple[IO[str], int]:
                 if last - now > BACK_S:  # the clock was set back while nobody ran
                     connection.execute(queries["set_back"], {"now": now, "back": last - now})
                 (seq,) = connection.execute(queries["last_seq"]).fetchone()
-            connection.close()
             if new:
                 path.chmod(0o600)
                 _sync_folder(path.parent)

@@ -16,6 +16,7 @@ _EPOCH_TEXT = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _SECOND = 1_000_000
+_MICROSECOND = timedelta(microseconds=1)
 _TWO_DIGITS = tuple(f"{each:02}" for each in range(60))
 _THREE_DIGITS = tuple(f"{each:03}" for each in range(1000))
 _SECONDS_MAX = 253_402_300_800
@@ -38,8 +39,9 @@ def epoch_text(when: int) -> str:
 
     Splunk 10 refuses scientific notation (code 15), so no number formatting is left to a library.
     """
-    seconds, fraction = divmod(when, _SECOND)
-    return f"{seconds}.{fraction:06d}".rstrip("0").rstrip(".") if fraction else str(seconds)
+    seconds = when // _SECOND  # and a 1 in front of the fraction keeps its zeros until it goes
+    fraction = when - seconds * _SECOND
+    return f"{seconds}.{fraction + _SECOND}".replace(".1", ".", 1).rstrip("0") if fraction else str(seconds)
 
 
 def iso_text(value: object) -> str | None:
@@ -81,5 +83,5 @@ def _from_text(value: str) -> int | None:
         since = moment - (_EPOCH if moment.tzinfo else _NAIVE_EPOCH)
     except (ValueError, OverflowError):
         return None
-    when = (since.days * 86_400 + since.seconds) * _SECOND + since.microseconds
+    when = since // _MICROSECOND
     return when if when >= 0 else None

@@ -24,6 +24,9 @@ Fault = Literal["", "empty_payload", "unreadable_payload", "payload_not_an_objec
 FLOAT_MAX = float(1 << 63)
 """orjson makes a float of this size or more out of every integer beyond 64 bits."""
 
+INT_MIN, INT_MAX = -(1 << 63), (1 << 64) - 1
+"""The integers that orjson reads and writes."""
+
 DEPTH_MAX = 200
 """Levels that the standard library may nest, far below Python's recursion limit wherever we are called."""
 
@@ -31,7 +34,6 @@ _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 """Makes every digit a zero, so that a long number is found by one search."""
 _LONG_NUMBER = b"0" * 19
-_INT64_MIN, _UINT64_MAX = -(1 << 63), (1 << 64) - 1
 _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -116,7 +118,7 @@ def _integer(digits: str) -> int | str:
     if len(digits) > 20:  # noqa: PLR2004 - no 64-bit integer is longer; Python itself refuses very long ones
         return digits
     number = int(digits)
-    return number if _INT64_MIN <= number <= _UINT64_MAX else digits
+    return number if INT_MIN <= number <= INT_MAX else digits
 
 
 def _real(digits: str) -> float | str:

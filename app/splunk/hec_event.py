@@ -1,13 +1,13 @@
 """One hec_event before it is encoded. ``transform`` makes it, ``splunk.encode`` checks and writes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 Scalar = str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HecEvent:
+class HecEvent(Struct, frozen=True, kw_only=True, gc=False):
     """The envelope of HEC's ``/event`` endpoint (known keys only: an unknown one stops Splunk silently).
 
     ``hec_source`` is Splunk's ``source`` field. ``time`` is epoch seconds as fixed decimal text, or ``None`` for
@@ -22,5 +22,5 @@ class HecEvent:
     index: str | None
     fields: Mapping[str, Scalar]
     event: Mapping[str, object]
-    event_json: bytes = field(default=b"", repr=False, compare=False)
+    event_json: bytes = b""
     """The JSON of ``event`` as UTF-8, where whoever made the hec_event had to write it anyway; else empty."""

@@ -4,9 +4,8 @@ Sizes are bytes of the event's JSON as UTF-8. Nothing is cut inside a character;
 ellipsis, and what was left out as a whole is named in ``trimmed``.
 """
 
-from typing import NamedTuple
-
 import orjson
+from msgspec import Struct
 
 from app.transform.schema import HEAD_BYTES_MAX, IDENTITY
 from app.transform.values import CUT
@@ -23,7 +22,7 @@ _TEXT_BYTES_MIN = 100
 """Less of a payload's text tells nobody anything."""
 
 
-class Fitted(NamedTuple):
+class Fitted(Struct, frozen=True, gc=False):
     """An event within its budget, and its JSON as UTF-8."""
 
     event: dict[str, object]

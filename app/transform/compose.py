@@ -1,14 +1,14 @@
 """The one way from a hook to a hec_event. Every step is a function of its arguments; this only joins them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from app.model import Hook
 from app.sentry.links import host_of
-from app.sentry.payload import Reading, glance, read_exactly
 from app.sentry.payload import fit as fit_text
-from app.sentry.resources import Kind, identify
+from app.sentry.resources import Kind
 from app.splunk.hec_event import HecEvent, Scalar
 from app.tenants.model import Destination, Match, Route
 from app.transform import routing
@@ -16,33 +16,13 @@ from app.transform.keeping import kept_payload
 from app.transform.moment import time_of
 from app.transform.privacy import cleared, person_of
 from app.transform.schema import DETAIL_NAMES, DETAIL_OF, HEAD_NAMES, HEAD_OF, SCHEMA
-from app.transform.values import Inexact, Obj, first, obj, text
+from app.transform.telling import Told, exactly, shortly, usually
+from app.transform.values import TEXT_CHARS_MAX, Inexact, first, obj, text
 from app.transform.view import View, actor_of
-from app.transform.view_alert import metric_alert
-from app.transform.view_chat import bugsink, glitchtip
-from app.transform.view_event import error, event_alert, legacy
-from app.transform.view_issue import activity_alert, comment, issue
-from app.transform.view_other import installation, preprod_artifact, seer
-from app.transform.view_rest import service_hook
 
 HEC_SOURCE = "sentry"
 """Splunk's ``source``, where the tenants file names none."""
 
-_VIEWS: Mapping[str, Callable[[Obj], View]] = {
-    "installation": installation,
-    "issue": issue,
-    "error": error,
-    "comment": comment,
-    "event_alert": event_alert,
-    "activity_alert": activity_alert,
-    "metric_alert": metric_alert,
-    "seer": seer,
-    "preprod_artifact": preprod_artifact,
-    "legacy": legacy,
-    "service_hook": service_hook,
-    "glitchtip": glitchtip,
-    "bugsink": bugsink,
-}
 _INDEXED = tuple(
     (name, f"relay_{name}") for name in ("tenant", "resource", "action", "project", "environment", "level")
 )
@@ -56,7 +36,7 @@ class Filtered:
     reason: str
 
 
-class Explained(NamedTuple):
+class Explained(Struct, frozen=True, gc=False):
     """What became of a hook, and on whose word."""
 
     kind: Kind
@@ -78,14 +58,14 @@ def transform(hook: Hook, destination: Destination, *, event_bytes_max: int = 50
 def explain(hook: Hook, destination: Destination, *, event_bytes_max: int = 500_000) -> Explained:
     """As ``transform``, telling the way."""
     try:
-        return _explain(hook, destination, glance(hook.payload), event_bytes_max, exact=False)
+        return _explain(hook, destination, shortly(hook) or usually(hook), event_bytes_max)
     except Inexact:
-        return _explain(hook, destination, read_exactly(hook.payload), event_bytes_max, exact=True)
+        return _explain(hook, destination, exactly(hook), event_bytes_max, exact=True)
 
 
-def _explain(hook: Hook, destination: Destination, reading: Reading, bytes_max: int, *, exact: bool) -> Explained:
-    view, kind = _view(identify(hook.sender, hook.resource, reading), reading)
-    head = _head(hook, destination, kind, view, reading)
+def _explain(hook: Hook, destination: Destination, told: Told, bytes_max: int, *, exact: bool = False) -> Explained:
+    kind, view = told.kind, told.view
+    head = _head(hook, destination, told)
     if destination.own_projects and routing.is_own(head, destination.own_projects):
         return Explained(kind, None, Filtered("it stems from the relay's own Sentry project (own_projects)"))
     number, route = None, _NO_ROUTE
@@ -97,7 +77,7 @@ def _explain(hook: Hook, destination: Destination, reading: Reading, bytes_max: 
     fitted = cleared(
         head,
         _detail(kind, view, destination),
-        kept_payload(kind, reading, hook.payload, destination, bytes_max),
+        kept_payload(kind, told.fault, hook.payload, destination, bytes_max),
         privacy=destination.privacy,
         person=view.person,
         bytes_max=bytes_max,
@@ -116,39 +96,25 @@ def _explain(hook: Hook, destination: Destination, reading: Reading, bytes_max: 
     return Explained(kind, number, made)
 
 
-def _view(kind: Kind, reading: Reading) -> tuple[View, Kind]:
-    """What the payload says; a view that fails leaves the hook unknown, with everything kept."""
-    look = _VIEWS.get(kind.resource)
-    if look is None:
-        return View({}, {}), kind
-    try:
-        return look(reading.body), kind
-    except Inexact:
-        raise
-    except Exception:  # noqa: BLE001 - a fault in a view must not cost the hook; the flag makes it visible
-        return View({}, {}), Kind(
-            kind.resource, kind.action, known=False, header=kind.header, flags=(*kind.flags, "view_failed")
-        )
-
-
-def _head(hook: Hook, destination: Destination, kind: Kind, view: View, reading: Reading) -> dict[str, object]:
+def _head(hook: Hook, destination: Destination, told: Told) -> dict[str, object]:
     """The head in the schema's order, without what is absent. There is always a title."""
-    body, said = reading.body, view.head
+    kind, view = told.kind, told.view
+    said = view.head
     said["schema"] = SCHEMA
     said["tenant"] = fit_text(hook.tenant or destination.tenant)[:100]
     said["resource"] = kind.resource
     said["action"] = kind.action
     if not said.get("title"):
         said["title"] = f"{kind.resource} {kind.action}".replace("_", " ")
-    said["actor"] = actor_of(body.get("actor"))
-    where = obj(body.get("installation"))
+    said["actor"] = actor_of(told.actor)
+    where = obj(told.installation)
     if not said.get("installation"):
         said["installation"] = text(where.get("uuid"), 64) or hook.installation
     if not said.get("organization"):  # some payloads carry the whole installation, which names its organization
         said["organization"] = text(obj(where.get("organization")).get("slug"))
-    said["resource_header"] = kind.header
-    said["flags"] = list(kind.flags)
-    if view.person:
+    if kind.flags:
+        said["resource_header"], said["flags"] = kind.header, list(kind.flags)
+    if view.person is not None:
         said.update(person_of(view.person, destination.privacy))
     get = said.get
     return {
@@ -177,8 +143,12 @@ def _host(destination: Destination, kind: Kind, head: Mapping[str, object]) -> s
 def _fields(hook: Hook, head: Mapping[str, object]) -> dict[str, Scalar]:
     """Indexed fields, under names that no key of the event has: a name in both has two values in a search."""
     fields: dict[str, Scalar] = {"delivery_id": hook.delivery_id, "relay_schema": SCHEMA}
+    get = head.get
     for name, field in _INDEXED:
-        if (value := head.get(name)) is not None and (said := text(value)) is not None:
+        value = get(name)
+        if type(value) is str and value >= "!" and len(value) <= TEXT_CHARS_MAX:
+            fields[field] = value
+        elif value is not None and (said := text(value)) is not None:
             fields[field] = said
     return fields
 

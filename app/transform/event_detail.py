@@ -1,44 +1,49 @@
 """The parts of an error event that follow its head, each in brief."""
 
+from msgspec import UNSET
+
 from app.sentry.dates import iso_text
-from app.transform.values import Obj, first, items, number, obj, objects, present, put, take, text
+from app.sentry.event import Crumb, Crumbs, Named, Request
+from app.transform.values import TEXT_CHARS_MAX, Obj, first, items, number, obj, objects, present, put, text
 
 BREADCRUMBS_MAX = 10
 CONTEXTS_MAX = 20
 CONTEXT_KEYS_MAX = 8
+_NAME_CHARS_MAX = 100
+_LEVEL_CHARS_MAX = 20
+_MESSAGE_CHARS_MAX = 300
 
 _NAMES = ("User-Agent", "Host", "Referer", "Content-Type", "X-Request-Id")
 _HEADERS = {spelled: each.lower().replace("-", "_") for each in _NAMES for spelled in (each, each.lower())}
 """Request headers worth a search. A list of what passes, not of what does not."""
-_CRUMB = (("level", "level", 20), ("category", "category", 100), ("message", "message", 300))
-_CRUMB_BY_TYPE = (("level", "level", 20), ("category", "type", 100), ("message", "message", 300))
-_REQUEST = (("method", "method", 20), ("url", "url", 500))
 _NAMED = frozenset({"os", "browser", "runtime", "client_os", "app", "gpu"})
 """Contexts that are a name and a version: one text says it."""
 
 
-def request_of(value: object) -> dict[str, object]:
+def request_of(request: Request | None) -> dict[str, object]:
     """Method, URL and a few headers. Cookies, body, environment and other headers stay behind."""
-    request = obj(value)
     brief: dict[str, object] = {}
-    if not request:
+    if request is None:
         return brief
-    take(brief, request, _REQUEST)
-    put(brief, "query", _query(request), 500)
-    headers = request.get("headers")
+    put(brief, "method", request.method, 20)
+    put(brief, "url", request.url, 500)
+    if query := request.query if request.query_string is UNSET else request.query_string:
+        put(brief, "query", _query(query), 500)
+    headers = request.headers
+    known = _HEADERS.get
     for pair in headers.items() if isinstance(headers, dict) else items(headers):
         if isinstance(pair, (list, tuple)) and len(pair) > 1 and isinstance(key := pair[0], str):
-            name = _HEADERS.get(key) or _HEADERS.get(key.lower())
+            name = known(key) or known(key.lower())
             if name:
                 put(brief, name, pair[1], 300)
     return brief
 
 
-def breadcrumbs_of(value: object) -> list[object]:
+def breadcrumbs_of(crumbs: Crumbs | None) -> list[object]:
     """The last breadcrumbs, newest first: the nearest to the fault survive trimming."""
-    found = obj(value).get("values") or value
-    newest = found[: -BREADCRUMBS_MAX - 1 : -1] if isinstance(found, list) else ()
-    return [brief for each in newest if isinstance(each, dict) and (brief := _breadcrumb(each))]
+    if crumbs is None or not crumbs.values:
+        return []
+    return [brief for each in crumbs.values[: -BREADCRUMBS_MAX - 1 : -1] if (brief := _breadcrumb(each))]
 
 
 def contexts_of(value: object) -> dict[str, object]:
@@ -50,9 +55,9 @@ def contexts_of(value: object) -> dict[str, object]:
         if not isinstance(context, dict):
             continue
         named = key in _NAMED or (isinstance(kind := context.get("type"), str) and kind in _NAMED)
-        said = _name_and_version(context) if named else _scalars(context)
+        said = _named(context) if named else _scalars(context)
         if said:
-            brief[key[:100]] = said
+            brief[key[:_NAME_CHARS_MAX]] = said
             if len(brief) == CONTEXTS_MAX:
                 break
     return brief
@@ -71,61 +76,88 @@ def evidence_of(value: object) -> dict[str, object]:
     )
 
 
-def sdk_of(value: object) -> str | None:
+def sdk_of(sdk: Named | None) -> str | None:
     """``sentry.python 2.1.0``."""
-    return _name_and_version(obj(value))
+    return None if sdk is None else _name_and_version(sdk.name, sdk.version, sdk.app_name, sdk.app_version)
 
 
-def _name_and_version(context: Obj) -> str | None:
-    name = first(context.get("name"), context.get("app_name"))
-    version = first(context.get("version"), context.get("app_version"))
+def _name_and_version(name: object, version: object, app_name: object, app_version: object) -> str | None:
+    name, version = first(name, app_name), first(version, app_version)
     if name and version:
         return f"{name} {version}"
     return name or version
 
 
+def _named(context: Obj) -> str | None:
+    get = context.get
+    name, version = get("name"), get("version")
+    if (
+        type(name) is str
+        and type(version) is str
+        and name >= "!" <= version
+        and len(name) + len(version) <= TEXT_CHARS_MAX
+    ):
+        return f"{name} {version}"
+    return _name_and_version(name, version, get("app_name"), get("app_version"))
+
+
 def _scalars(context: Obj) -> dict[str, object]:
     kept: dict[str, object] = {}
     for key, each in context.items():
-        kind = type(each)
-        if kind is str:
-            if key == "type":
-                continue
-            put(kept, key[:100], each)
-        elif each is None or key == "type" or kind is dict or kind is list:
+        if each is None or key == "type":
+            continue
+        if type(each) is str:
+            if each >= "!" and len(each) <= TEXT_CHARS_MAX and len(key) <= _NAME_CHARS_MAX:
+                kept[key] = each
+            else:
+                put(kept, key[:_NAME_CHARS_MAX], each)
+        elif isinstance(each, dict | list):
             continue
         else:
-            kept[key[:100]] = each if kind is not float else number(each)
+            kept[key[:_NAME_CHARS_MAX]] = each if isinstance(each, bool) else number(each)
         if len(kept) == CONTEXT_KEYS_MAX:
             break
     return kept
 
 
-def _breadcrumb(crumb: Obj) -> dict[str, object]:
+def _breadcrumb(crumb: Crumb) -> dict[str, object]:
     brief: dict[str, object] = {}
-    if (at := iso_text(crumb.get("timestamp"))) is not None:
+    if (at := iso_text(crumb.timestamp)) is not None:
         brief["at"] = at
-    take(brief, crumb, _CRUMB if crumb.get("category") else _CRUMB_BY_TYPE)
-    said = crumb.get("data")
-    if isinstance(said, dict) and said:
-        put(brief, "method", said.get("method"), 20)
-        put(brief, "url", said.get("url") or said.get("to"), 300)
-        if "status_code" in said and (code := number(said["status_code"])) is not None:
+    level, category, message = crumb.level, crumb.category or crumb.type, crumb.message
+    if (
+        type(level) is str
+        and type(category) is str
+        and level >= "!" <= category
+        and len(level) <= _LEVEL_CHARS_MAX
+        and len(category) <= _NAME_CHARS_MAX
+    ):
+        brief["level"], brief["category"] = level, category
+    else:
+        put(brief, "level", level, _LEVEL_CHARS_MAX)
+        put(brief, "category", category, _NAME_CHARS_MAX)
+    if type(message) is str and message >= "!" and len(message) <= _MESSAGE_CHARS_MAX:
+        brief["message"] = message
+    elif message is not None:
+        put(brief, "message", message, _MESSAGE_CHARS_MAX)
+    if (said := crumb.data) is not None:
+        if (method := said.method) is not None:
+            put(brief, "method", method, 20)
+        if (url := said.url or said.to) is not None:
+            put(brief, "url", url, 300)
+        if said.status_code is not None and (code := number(said.status_code)) is not None:
             brief["status_code"] = code
     return brief
 
 
-def _query(request: Obj) -> str | None:
+def _query(query: object) -> str | None:
     """The query as one text, from text or from pairs; credentials in it are taken out with all others."""
-    query = request.get("query_string", request.get("query"))
-    if not query:
-        return None
     if isinstance(query, str):
         return text(query.lstrip("?"), 500)
     named = [
         f"{spelled}={text(said) or ''}" for name, said in _pairs(query)[:20] if (spelled := text(name, 100)) is not None
     ]
-    return text("&".join(named), 500)
+    return "&".join(named)
 
 
 def _pairs(value: object) -> list[tuple[object, object]]:

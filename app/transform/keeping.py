@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.sentry.payload import Reading, read, text_of
+from app.sentry.payload import Fault, read, text_of
 from app.sentry.resources import Kind
 from app.tenants.model import Destination
 from app.transform import budget
@@ -15,7 +15,7 @@ Keep = Callable[[Redaction], dict[str, object]]
 """Gives the section with the payload: ``payload``; ``payload_text`` where it is no JSON, too deep or too large."""
 
 
-def kept_payload(kind: Kind, reading: Reading, payload: bytes, destination: Destination, bytes_max: int) -> Keep | None:
+def kept_payload(kind: Kind, fault: Fault, payload: bytes, destination: Destination, bytes_max: int) -> Keep | None:
     """How to keep the payload; ``None``: it is not to be kept."""
     if destination.detail == "none" or (kind.known and destination.detail != "full"):
         return None
@@ -24,7 +24,7 @@ def kept_payload(kind: Kind, reading: Reading, payload: bytes, destination: Dest
     kept_max = 2 * max(bytes_max, budget.EVENT_BYTES_MIN)
 
     def keep(redaction: Redaction) -> dict[str, object]:
-        if reading.fault in ("", "payload_not_an_object") and len(payload) <= kept_max:
+        if fault in ("", "payload_not_an_object") and len(payload) <= kept_max:
             try:
                 whole = kept_of({"payload": read(payload).value}, paths)
                 return {name: found for name, each in whole.items() if (found := redaction.redact(each)) not in _EMPTY}

@@ -5,9 +5,9 @@ import ipaddress
 import re
 from typing import NamedTuple
 
+from app.sentry.event import User
 from app.tenants.privacy import Policy, Privacy
 from app.transform.secret_names import FILTERED, Personal, personal_name
-from app.transform.values import Obj
 
 HASH_CHARS = 32
 _ADDRESS = re.compile(r"[^\s@<>\"',;]{1,64}(?:@|%40)[^\s@<>\"',;]{1,190}")
@@ -78,12 +78,12 @@ def ip_in(value: object) -> str | None:
     return value
 
 
-def known_of(user: Obj, standing: Standing) -> list[Known]:
+def known_of(user: User | None, standing: Standing) -> list[Known]:
     """The addresses of the person a hook is about, which other texts of it may repeat, and what stands for each."""
-    if standing.idle or not user:
+    if standing.idle or user is None:
         return []
-    emails = {found for key in ("email", "username", "name", "id") if (found := email_in(user.get(key)))}
-    ips = {found for key in ("ip_address", "id") if (found := ip_in(user.get(key)))} - _NO_ONE
+    emails = {found for said in (user.email, user.username, user.name, user.id) if (found := email_in(said))}
+    ips = {found for said in (user.ip_address, user.id) if (found := ip_in(said))} - _NO_ONE
     pairs = [(_spelled(each), each, standing.of("email", each)) for each in sorted(emails)]
     pairs += [(re.compile(re.escape(each)), each, standing.of("ip", each)) for each in sorted(ips)]
     return [Known(pattern, instead) for pattern, address, instead in pairs if address != instead]

@@ -5,6 +5,7 @@ from functools import partial
 
 import orjson
 
+from app.sentry.event import User
 from app.tenants.privacy import Privacy
 from app.transform import budget
 from app.transform.keeping import Keep
@@ -13,16 +14,16 @@ from app.transform.personal import Standing, email_in, ip_in, known_of
 from app.transform.redaction import Redaction
 from app.transform.schema import IDENTITY
 from app.transform.suspicion import suspicious
-from app.transform.values import Inexact, Obj, put
+from app.transform.values import Inexact, put
 
 _NUL = b"\\u0000"
 """As JSON writes it. The quick look (``suspicious``) sees it as well."""
 
 
-def person_of(user: Obj, privacy: Privacy) -> dict[str, object]:
+def person_of(user: User, privacy: Privacy) -> dict[str, object]:
     """The head's fields about the user a hook is about, as the tenant will have them."""
     fields: dict[str, object] = {}
-    identity, email = user.get("id"), user.get("email")
+    identity, email = user.id, user.email
     if isinstance(identity, str) and identity.isalnum():  # as nearly all are; no address is
         put(fields, "user_id", identity)
     elif privacy.email != "keep" and (address := email_in(identity)):
@@ -34,7 +35,7 @@ def person_of(user: Obj, privacy: Privacy) -> dict[str, object]:
     standing = Standing(privacy)
     if privacy.email != "drop" and (address := email_in(email)):
         fields["user_email" if privacy.email == "keep" else "user_email_hash"] = standing.of("email", address)
-    if privacy.ip != "drop" and (address := ip_in(user.get("ip_address"))):
+    if privacy.ip != "drop" and (address := ip_in(user.ip_address)):
         fields["user_ip" if privacy.ip == "keep" else "user_ip_hash"] = standing.of("ip", address)
     return fields
 
@@ -45,7 +46,7 @@ def cleared(
     keep: Keep | None,
     *,
     privacy: Privacy,
-    person: Obj,
+    person: User | None,
     bytes_max: int,
     exact: bool,
 ) -> budget.Fitted:
@@ -75,21 +76,22 @@ def cleared(
     return fitted
 
 
-def _found(privacy: Privacy, person: Obj, encoded: bytes) -> bool:
+def _found(privacy: Privacy, person: User | None, encoded: bytes) -> bool:
     """Whether what is encoded may hold anything that must not leave."""
     personal = privacy.email != "keep" or privacy.ip != "keep"
     return suspicious(encoded, personal=personal) or (personal and _repeats(encoded, person))
 
 
-def _repeats(encoded: bytes, person: Obj) -> bool:
+def _repeats(encoded: bytes, person: User | None) -> bool:
     """Whether the event may hold the IP address of its user, whatever the name it stands under."""
-    for key in ("ip_address", "id"):
-        said = person.get(key)
-        if not isinstance(said, str) or said.encode() not in encoded:
-            continue
-        if key == "ip_address" or said.count(".") == 3 or ":" in said:  # noqa: PLR2004 - of IPv4
-            return True
-    return False
+    if person is None:
+        return False
+    said, identity = person.ip_address, person.id
+    if isinstance(said, str) and said.encode() in encoded:
+        return True
+    if not isinstance(identity, str) or not (identity.count(".") == 3 or ":" in identity):  # noqa: PLR2004 - of IPv4
+        return False
+    return identity.encode() in encoded
 
 
 def _redacted(

@@ -1,98 +1,70 @@
-"""Exceptions and their frames, from Sentry's normalised event and from its REST shape alike.
+"""Exceptions and their frames.
 
 Sentry writes frames oldest first and exceptions innermost first: the *last* exception is the one that was
 thrown last, the last frame where it was thrown. People look for exactly these, so here both come first.
 """
 
-from collections.abc import Iterator, Sequence
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from app.transform.values import Obj, first, items, obj, objects, put, take, text
+from app.sentry.event import Event, Frame, Stack, Thrown
+from app.transform.values import first, put, text
 
+_IN_APP = " (in app)"
 EXCEPTIONS_MAX = 10
 FRAMES_MAX = 20
 _NAME_CHARS_MAX = 200
-_EXCEPTION = (("type", "type", 200), ("value", "value", 1000), ("module", "module", 200))
-_PLAIN: Any = itemgetter("filename", "function", "lineno")
 _QUALIFIED = (".java", ".kt", ".scala", ".groovy", ".clj")
 """Files whose name says little without the class: the function is written with its module."""
 
 
-def exceptions(event: Obj) -> list[Obj]:
+def exceptions(event: Event) -> list[Thrown]:
     """The chain, outermost first."""
-    found = event.get("exception", event.get("sentry.interfaces.Exception"))
-    chain = objects(obj(found).get("values")) or objects(found)
-    return chain[::-1]
+    found = event.exception
+    return found.values[::-1] if found is not None and found.values else []
 
 
-def frames(holder: Obj) -> Sequence[object]:
-    """The frames of an exception, a thread or an event, as Sentry has them: oldest first."""
-    stack = holder.get("stacktrace")
-    return items(stack.get("frames")) if isinstance(stack, dict) else ()
-
-
-def place(frame: object) -> str | None:
+def place(this: Frame) -> str | None:
     """``file:line in function``, as far as the frame tells."""
-    try:
-        file, function, line = _PLAIN(frame)  # one step for three, where all are there
-        # The way of nearly every frame; there are many. What is at least "!" is text, and neither empty nor blank.
-        if (
-            file >= "!" <= function
-            and len(file) + len(function) <= _NAME_CHARS_MAX
-            and type(line) is int
-            and not file.endswith(_QUALIFIED)
-        ):
-            return f"{file}:{line} in {function}"
-    except (KeyError, TypeError):
-        pass
-    return _odd_place(frame) if isinstance(frame, dict) else None
-
-
-def _odd_place(this: Obj) -> str | None:
-    file = first(
-        this.get("filename"), this.get("abs_path"), this.get("absPath"), this.get("module"), this.get("package")
-    )
-    function = first(this.get("function"), this.get("raw_function"), this.get("rawFunction"))
-    line = first(this.get("lineno"), this.get("lineNo"), chars_max=12)
+    file = first(this.filename, this.abs_path, this.absPath, this.module, this.package)
+    function = first(this.function, this.raw_function, this.rawFunction)
+    line = first(this.lineno, this.lineNo, chars_max=12)
     if file is None:
-        return function or first(this.get("instruction_addr"), this.get("instructionAddr"))
-    module = text(this.get("module"))
+        return function or first(this.instruction_addr, this.instructionAddr)
+    module = text(this.module)
     if function and module and file.endswith(_QUALIFIED):
         function = f"{module}.{function}"
     where = f"{file}:{line}" if line else file
     return f"{where} in {function}" if function else where
 
 
-def in_app(frame: object) -> bool:
+def in_app(frame: Frame) -> bool:
     """Whether Sentry takes the frame for the application's own code."""
-    if not isinstance(frame, dict):
-        return False
-    said = frame.get("in_app")
-    return said is True or (said is None and frame.get("inApp") is True)
+    said = frame.in_app
+    return said is True or (said is None and frame.inApp is True)
 
 
-def where(event: Obj, chain: list[Obj]) -> tuple[str, bool] | None:
+def where(event: Event, chain: list[Thrown]) -> tuple[str, bool] | None:
     """The frame that matters and whether it is the application's own: the newest that is, outermost exception first.
 
     Where no frame is the application's own, the newest frame there is.
     """
-    fallback: str | None = None
-    for stack in _stacks(event, chain):
-        for frame in reversed(stack):
-            if in_app(frame) and (found := place(frame)):
-                return found, True
-        if fallback is None and stack:
-            fallback = place(stack[-1])
-    return (fallback, False) if fallback else None
+    stacks = [_frames(each.stacktrace) for each in chain]
+    if (own := _newest_own(stacks)) is not None:
+        return own, True
+    loose = list(_loose_stacks(event))
+    if (own := _newest_own(loose)) is not None:
+        return own, True
+    newest = next((found for stack in (*stacks, *loose) if stack and (found := place(stack[-1]))), None)
+    return (newest, False) if newest else None
 
 
-def in_brief(chain: list[Obj]) -> list[dict[str, object]]:
+def in_brief(chain: list[Thrown]) -> list[dict[str, object]]:
     """The exception chain in brief, outermost first, frames newest first."""
     return [_in_brief(each) for each in chain[:EXCEPTIONS_MAX]]
 
 
-def loose_frames(event: Obj) -> list[str]:
+def loose_frames(event: Event) -> list[str]:
     """The frames of an event without an exception (a message with a stack, a crashed thread), in brief."""
     for stack in _loose_stacks(event):
         if stack:
@@ -100,25 +72,45 @@ def loose_frames(event: Obj) -> list[str]:
     return []
 
 
-def brief_frames(stack: Sequence[object]) -> list[str]:
+def brief_frames(stack: Sequence[Frame]) -> list[str]:
     """The newest frames, one text each, newest first; the application's own are marked."""
     shown: list[str] = []
     for frame in stack[: -FRAMES_MAX - 1 : -1]:
-        if (found := place(frame)) is None:
-            continue
-        shown.append(f"{found} (in app)" if in_app(frame) else found)
+        file: Any = frame.filename
+        function: Any = frame.function
+        line, own = frame.lineno, frame.in_app
+        try:
+            # The way of nearly every frame, as ``place`` goes it in more steps; there are many. What is at least "!" is
+            # text, and neither empty nor blank; what is no text raises.
+            if (
+                file >= "!" <= function
+                and type(line) is int
+                and len(file) + len(function) <= _NAME_CHARS_MAX
+                and not file.endswith(_QUALIFIED)
+                and (own is True or own is False)
+            ):
+                shown.append(f"{file}:{line} in {function}{_IN_APP}" if own else f"{file}:{line} in {function}")
+                continue
+        except TypeError:
+            pass
+        if (found := place(frame)) is not None:
+            shown.append(f"{found}{_IN_APP}" if in_app(frame) else found)
     return shown
 
 
-def _in_brief(exception: Obj) -> dict[str, object]:
+def _in_brief(thrown: Thrown) -> dict[str, object]:
     brief: dict[str, object] = {}
-    take(brief, exception, _EXCEPTION)
-    mechanism = exception.get("mechanism")
-    if isinstance(mechanism, dict):
-        put(brief, "mechanism", mechanism.get("type"))
-        if isinstance(handled := mechanism.get("handled"), bool):
-            brief["handled"] = handled
-    stack = frames(exception)
+    if (kind := thrown.type) is not None:
+        put(brief, "type", kind)
+    put(brief, "value", thrown.value, 1000)
+    if (module := thrown.module) is not None:
+        put(brief, "module", module)
+    mechanism = thrown.mechanism
+    if mechanism is not None:
+        put(brief, "mechanism", mechanism.type)
+        if isinstance(mechanism.handled, bool):
+            brief["handled"] = mechanism.handled
+    stack = _frames(thrown.stacktrace)
     if shown := brief_frames(stack):
         brief["frames"] = shown
     if len(stack) > FRAMES_MAX:
@@ -126,17 +118,22 @@ def _in_brief(exception: Obj) -> dict[str, object]:
     return brief
 
 
-def _stacks(event: Obj, chain: list[Obj]) -> Iterator[Sequence[object]]:
-    for exception in chain:
-        yield frames(exception)
-    yield from _loose_stacks(event)
+def _frames(stack: Stack | None) -> Sequence[Frame]:
+    return stack.frames or () if stack is not None else ()
 
 
-def _loose_stacks(event: Obj) -> Iterator[Sequence[object]]:
-    yield frames(event)
-    found = event.get("threads")
-    threads = objects(obj(found).get("values")) or objects(found)
+def _newest_own(stacks: Iterable[Sequence[Frame]]) -> str | None:
+    for stack in stacks:
+        for frame in reversed(stack):
+            if frame.in_app is not False and in_app(frame) and (found := brief_frames((frame,))):
+                return found[0][: -len(_IN_APP)]
+    return None
+
+
+def _loose_stacks(event: Event) -> Iterator[Sequence[Frame]]:
+    yield _frames(event.stacktrace)
+    threads = event.threads.values or () if event.threads is not None else ()
     for word in ("crashed", "current"):
         for thread in threads:
-            if thread.get(word) is True:
-                yield frames(thread)
+            if getattr(thread, word) is True:
+                yield _frames(thread.stacktrace)

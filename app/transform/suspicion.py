@@ -30,13 +30,17 @@ def suspicious(encoded: bytes, *, personal: bool) -> bool:
 
     E-mail addresses are seen by their name and by their look, IP addresses by their name only.
     """
-    return _pattern(personal=personal).search(encoded) is not None
+    return _pattern(personal=personal).Match(encoded) is not None
 
 
 @cache
-def _pattern(*, personal: bool) -> "re2._Regexp":
+def _pattern(*, personal: bool) -> re2.Set:
+    """A set of one pattern: it is asked whether, and not where, which takes fewer steps in Python."""
     names = [SECRET_ENDINGS, SECRET_NAMES]
     if personal:
         names += [EMAIL_ENDINGS, IP_ENDINGS, f"(?:^|[^a-z0-9])(?:{IP_NAMES})"]
     looks = (*_LOOKS, _EMAIL) if personal else _LOOKS
-    return re2.compile("(?i)" + "|".join((f"(?:{'|'.join(names)}){GAP}[=:]", *looks)))
+    pattern = re2.Set.SearchSet()
+    pattern.Add("(?i)" + "|".join((f"(?:{'|'.join(names)}){GAP}[=:]", *looks)))
+    pattern.Compile()
+    return pattern

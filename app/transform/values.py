@@ -6,11 +6,13 @@ Everything here expects what ``app.sentry.payload.read`` hands out, whose string
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from app.sentry.payload import FLOAT_MAX
+from app.sentry.payload import FLOAT_MAX, INT_MAX, INT_MIN
 
 Obj = Mapping[str, object]
 _NO_KEYS: Obj = MappingProxyType({})
 
+TEXT_CHARS_MAX = 200
+"""Characters of a text, where nothing else is said."""
 CUT = "…"
 """Ends a text that was cut."""
 
@@ -34,7 +36,7 @@ class Inexact(Exception):  # noqa: N818 - says what it found; it never leaves ``
     """A number may not be what the payload said: the payload has to be read exactly."""
 
 
-def text(value: object, chars_max: int = 200) -> str | None:
+def text(value: object, chars_max: int = TEXT_CHARS_MAX) -> str | None:
     """A scalar as text of at most ``chars_max`` characters; ``None`` for what is none, or blank.
 
     Raises:
@@ -51,7 +53,7 @@ def text(value: object, chars_max: int = 200) -> str | None:
     return None if found is None else str(found)
 
 
-def put(into: dict[str, object], name: str, value: object, chars_max: int = 200) -> None:
+def put(into: dict[str, object], name: str, value: object, chars_max: int = TEXT_CHARS_MAX) -> None:
     """Enter a scalar as text, as ``text`` has it, unless it is none. Made for the way that most hooks go.
 
     Raises:
@@ -82,7 +84,7 @@ def take(into: dict[str, object], said: Obj, fields: Iterable[tuple[str, str, in
             into[name] = found
 
 
-def first(*values: object, chars_max: int = 200) -> str | None:
+def first(*values: object, chars_max: int = TEXT_CHARS_MAX) -> str | None:
     """The first of the values that is text."""
     for value in values:
         if value is None:
@@ -107,6 +109,8 @@ def number(value: object) -> int | float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
+        if not INT_MIN <= value <= INT_MAX:
+            raise Inexact
         return value
     if isinstance(value, str) and len(value) <= 18 and value.isascii() and value.isdecimal():  # noqa: PLR2004 - 64 bits
         return int(value)
@@ -120,7 +124,7 @@ def truth(value: object) -> bool | None:
     return {"yes": True, "true": True, "no": False, "false": False}.get(value) if isinstance(value, str) else None
 
 
-def texts(value: object, *, count_max: int, chars_max: int = 200) -> list[str]:
+def texts(value: object, *, count_max: int, chars_max: int = TEXT_CHARS_MAX) -> list[str]:
     """The scalars of a list as texts, the first ``count_max`` of them."""
     return [each for each in (text(item, chars_max) for item in items(value)[:count_max]) if each is not None]
 

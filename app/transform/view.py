@@ -1,9 +1,11 @@
 """What a view is, and what the views of several resources share."""
 
-from types import MappingProxyType
-from typing import NamedTuple
+from typing import cast
+
+from msgspec import Struct
 
 from app.sentry.dates import instant, iso_text
+from app.sentry.event import TAG_CHARS_MAX, TAG_NAME_CHARS_MAX, User
 from app.sentry.links import organization_of
 from app.transform.schema import SEVERITIES
 from app.transform.values import Obj, first, items, number, obj, objects, put, take, text, truth
@@ -11,8 +13,6 @@ from app.transform.values import Obj, first, items, number, obj, objects, put, t
 URL_CHARS_MAX = 600
 """A longer link is left out: a cut one leads nowhere."""
 
-_TAG_NAME_CHARS_MAX = 100
-_TAG_CHARS_MAX = 400
 _ACTOR = (("type", "type", 20), ("id", "id", 64), ("name", "name", 200))
 _ISSUE = (
     ("issue_id", "id", 64),
@@ -32,10 +32,7 @@ _LEVELS = {"10": "debug", "20": "info", "30": "warning", "40": "error", "50": "f
 """Levels as old SDKs spell them."""
 
 
-NOBODY: Obj = MappingProxyType({})
-
-
-class View(NamedTuple):
+class View(Struct, frozen=True, gc=False):
     """What one resource's payload says, in the schema's names; order and emptiness do not matter.
 
     ``when`` is the payload's own time of what happened, in microseconds since the epoch. ``None``: the payload
@@ -45,7 +42,7 @@ class View(NamedTuple):
     head: dict[str, object]
     detail: dict[str, object]
     when: int | None = None
-    person: Obj = NOBODY
+    person: User | None = None
     """The user it happened to, as the payload has it."""
 
 
@@ -88,6 +85,8 @@ def tags_of(value: object) -> dict[str, object]:
 
     Old payloads write Sentry's own tags as ``sentry:release``; the prefix goes.
     """
+    if (plain := _plain_tags(value)) is not None:
+        return plain
     tags: dict[str, object] = {}
     for pair in value.items() if isinstance(value, dict) else items(value):
         if isinstance(pair, (list, tuple)):
@@ -99,8 +98,8 @@ def tags_of(value: object) -> dict[str, object]:
                 type(name) is str
                 and type(said) is str
                 and name >= "!" <= said
-                and len(name) <= _TAG_NAME_CHARS_MAX
-                and len(said) <= _TAG_CHARS_MAX
+                and len(name) <= TAG_NAME_CHARS_MAX
+                and len(said) <= TAG_CHARS_MAX
                 and name not in tags
                 and name != "user"
                 and ":" not in name
@@ -113,9 +112,25 @@ def tags_of(value: object) -> dict[str, object]:
     return tags
 
 
+def _plain_tags(value: object) -> dict[str, object] | None:
+    """Tags about which nothing is odd, in few steps for all together."""
+    if type(value) is not list or not value or type(value[0]) is not tuple:
+        return None
+    # Tuples are of texts, neither empty nor too long: ``Event`` says so of its tags, and JSON itself has no tuples.
+    tags: dict[str, str] = dict(value)
+    if (
+        len(tags) == len(value)
+        and min(tags) >= "!" <= min(tags.values())
+        and ":" not in "".join(tags)
+        and not tags.get("user", "").startswith(_ADDRESSES)
+    ):
+        return cast("dict[str, object]", tags)
+    return None
+
+
 def _enter(tags: dict[str, object], key: object, value: object) -> None:
     """Enter whatever may be a tag; a name that is there already has a list."""
-    name, said = text(key, _TAG_NAME_CHARS_MAX), text(value, _TAG_CHARS_MAX)
+    name, said = text(key, TAG_NAME_CHARS_MAX), text(value, TAG_CHARS_MAX)
     if name is None or said is None or (name in _USER_TAGS and said.startswith(_ADDRESSES)):
         return
     name = name.removeprefix("sentry:")
@@ -151,7 +166,7 @@ def issue_head(issue: Obj) -> dict[str, object]:
         "last_seen": iso_text(get("lastSeen")),
         "count": number(get("count")),
         "user_count": number(get("userCount")),
-        "frame": frame_of(metadata),
+        "frame": frame_of(metadata.get("filename"), metadata.get("function")),
         "handled": None if unhandled is None else not unhandled,
         "platform": first(get("platform"), project.get("platform"), chars_max=64),
     }
@@ -167,9 +182,9 @@ def issue_head(issue: Obj) -> dict[str, object]:
     return head
 
 
-def frame_of(metadata: Obj) -> str | None:
+def frame_of(filename: object, function_name: object) -> str | None:
     """The frame that Sentry put into an issue's metadata: the file, and the function where it is known."""
-    file, function = text(metadata.get("filename")), text(metadata.get("function"))
+    file, function = text(filename), text(function_name)
     return f"{file} in {function}" if file and function else file or function
 
 

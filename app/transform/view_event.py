@@ -1,44 +1,36 @@
 """Error events: ``error``, ``event_alert`` and the legacy plugin, whose ``event`` is nearly the same."""
 
+from app.sentry.dates import instant
+from app.sentry.event import Event, Metadata, Thrown
+from app.sentry.lenient import event_of
 from app.sentry.links import organization_of, project_of
 from app.transform import stack
 from app.transform.event_detail import breadcrumbs_of, contexts_of, evidence_of, request_of, sdk_of
-from app.transform.values import Obj, first, obj, present, put, take, text, texts, truth
+from app.transform.values import Obj, first, obj, present, put, text, texts, truth
 from app.transform.view import View, dated, frame_of, level_of, link, settings_of, severity_of, tag, tags_of
 
-_TEXTS = (
-    ("project_id", "project", 64),
-    ("culprit", "culprit", 300),
-    ("platform", "platform", 64),
-    ("logger", "logger", 200),
-)
-_OR_TAGS = (("environment", 200), ("release", 200), ("transaction", 300))
-"""What old payloads have as a tag only."""
-_EXCEPTION = (("exception_type", "type", 200), ("exception_value", "value", 1000))
+_NO_METADATA = Metadata()
 _DEFAULT_FINGERPRINT = ["{{ default }}"]
 
 
-def error(body: Obj) -> View:
+def error(event: Event) -> View:
     """``error.created``: an error event as it happens."""
-    event = obj(obj(body.get("data")).get("error"))
-    return View(*head_and_detail(event), happened(event), obj(event.get("user")))
+    return View(*head_and_detail(event), happened(event), event.user)
 
 
-def event_alert(body: Obj) -> View:
+def event_alert(event: Event, triggered_rule: object, issue_alert: object) -> View:
     """``event_alert.triggered``: an error event that made an issue alert fire."""
-    said = obj(body.get("data"))
-    event = obj(said.get("event"))
-    alert = obj(said.get("issue_alert"))
+    alert = obj(issue_alert)
     head, detail = head_and_detail(event)
-    head["rule"] = first(said.get("triggered_rule"), alert.get("title"))
+    head["rule"] = first(triggered_rule, alert.get("title"))
     head["rule_id"] = text(alert.get("id"), 64)
     detail["alert"] = present((("settings", settings_of(alert.get("settings"))),))
-    return View(head, detail, happened(event), obj(event.get("user")))
+    return View(head, detail, happened(event), event.user)
 
 
 def legacy(body: Obj) -> View:
     """The "WebHooks" plugin: a flat summary of the issue around the raw event. It names no action."""
-    event = obj(body.get("event"))
+    event = event_of(body.get("event"))
     head, detail = head_and_detail(event)
     level = level_of(body.get("level"), head["level"])
     rules = texts(body.get("triggering_rules"), count_max=10)
@@ -57,84 +49,95 @@ def legacy(body: Obj) -> View:
     }
     detail["message"] = first(detail.get("message"), body.get("message"), chars_max=2000)
     detail["alert"] = present((("rules", rules if len(rules) > 1 else None),))
-    return View(head, detail, happened(event), obj(event.get("user")))
+    return View(head, detail, happened(event), event.user)
 
 
-def head_and_detail(event: Obj) -> tuple[dict[str, object], dict[str, object]]:
+def head_and_detail(event: Event) -> tuple[dict[str, object], dict[str, object]]:
     """Both parts of what a normalised event says."""
     chain, message = stack.exceptions(event), _message(event)
     return _head(event, chain, message), _detail(event, chain, message)
 
 
-def _head(event: Obj, chain: list[Obj], message: str | None) -> dict[str, object]:
-    tags = tags_of(event.get("tags"))
-    metadata = obj(event.get("metadata"))
-    level = level_of(event.get("level"), tags.get("level"))
+def _head(event: Event, chain: list[Thrown], message: str | None) -> dict[str, object]:
+    tags = tags_of(event.tags)
+    metadata = event.metadata or _NO_METADATA
+    level = level_of(event.level, tags.get("level"))
+    web_url, url, issue_url = event.web_url, event.url, event.issue_url
     head: dict[str, object] = {
-        "title": first(event.get("title"), metadata.get("title"), message, metadata.get("value"), chars_max=1000),
+        "title": first(event.title, metadata.title, message, metadata.value, chars_max=1000),
         "level": level,
         "severity": severity_of(level),
-        "project": project_of(event.get("url")),
-        "organization": organization_of((event.get("web_url"), event.get("url"), event.get("issue_url"))),
-        "url": link(event.get("web_url")),
+        "project": project_of(url),
+        "organization": organization_of((web_url, url, issue_url)),
+        "url": link(web_url),
         "handled": _handled(chain, tags),
         "tags": tags,
     }
-    take(head, event, _TEXTS)
-    for name, chars_max in _OR_TAGS:
-        put(head, name, event.get(name) or tag(tags, name), chars_max)
-    put(head, "issue_id", event.get("issue_id") or _issue_in(event.get("issue_url")), 64)
-    put(head, "event_id", event.get("event_id") or event.get("id"), 64)
-    put(head, "server_name", tag(tags, "server_name") or event.get("server_name"))
-    take(head, chain[0] if chain else metadata, _EXCEPTION)
-    put(head, "trace_id", obj(obj(event.get("contexts")).get("trace")).get("trace_id"), 64)
+    put(head, "project_id", event.project, 64)
+    put(head, "culprit", event.culprit, 300)
+    put(head, "platform", event.platform, 64)
+    put(head, "logger", event.logger)
+    # What old payloads have as a tag only.
+    put(head, "environment", event.environment or tag(tags, "environment"))
+    put(head, "release", event.release or tag(tags, "release"))
+    put(head, "transaction", event.transaction or tag(tags, "transaction"), 300)
+    put(head, "issue_id", event.issue_id or _issue_in(issue_url), 64)
+    put(head, "event_id", event.event_id or event.id, 64)
+    put(head, "server_name", tag(tags, "server_name") or event.server_name)
+    thrown = chain[0] if chain else metadata
+    put(head, "exception_type", thrown.type)
+    put(head, "exception_value", thrown.value, 1000)
+    contexts = event.contexts
+    if isinstance(contexts, dict) and isinstance(trace := contexts.get("trace"), dict):
+        put(head, "trace_id", trace.get("trace_id"), 64)
     if where := stack.where(event, chain):
         head["frame"], head["frame_in_app"] = where
     else:
-        head["frame"] = frame_of(metadata)
+        head["frame"] = frame_of(metadata.filename, metadata.function)
     return head
 
 
-def _detail(event: Obj, chain: list[Obj], message: str | None) -> dict[str, object]:
+def _detail(event: Event, chain: list[Thrown], message: str | None) -> dict[str, object]:
     """What people read after the head."""
-    fingerprint = event.get("fingerprint")
     detail: dict[str, object] = {
         "message": message,
         "exceptions": stack.in_brief(chain),
         "frames": None if chain else stack.loose_frames(event),
-        "request": request_of(event.get("request")),
-        "contexts": contexts_of(event.get("contexts")),
-        "evidence": evidence_of(event["occurrence"]) if "occurrence" in event else None,
-        "sdk": sdk_of(event.get("sdk")),
-        "breadcrumbs": breadcrumbs_of(event.get("breadcrumbs")),
+        "request": request_of(event.request),
+        "contexts": contexts_of(event.contexts),
+        "evidence": None if event.occurrence is None else evidence_of(event.occurrence),
+        "sdk": sdk_of(event.sdk),
+        "breadcrumbs": breadcrumbs_of(event.breadcrumbs),
     }
+    fingerprint = event.fingerprint
     if fingerprint and fingerprint != _DEFAULT_FINGERPRINT:
         detail["fingerprint"] = texts(fingerprint, count_max=10)
-    put(detail, "dist", event.get("dist"))
-    user = event.get("user")
-    geo = user.get("geo") if isinstance(user, dict) else None
-    if isinstance(geo, dict) and (country := text(geo.get("country_code"))):
+    put(detail, "dist", event.dist)
+    geo = None if event.user is None else event.user.geo
+    if geo is not None and (country := text(geo.country_code)):
         detail["user"] = {"country": country}
     return detail
 
 
-def happened(event: Obj) -> int | None:
+def happened(event: Event) -> int | None:
     """When the event happened, else when Sentry received it."""
-    return dated(event.get("datetime"), event.get("timestamp"), event.get("dateCreated"), event.get("received"))
+    when = instant(event.datetime)
+    return dated(event.timestamp, event.dateCreated, event.received) if when is None else when
 
 
-def _message(event: Obj) -> str | None:
-    entry = obj(event.get("logentry") or event.get("sentry.interfaces.Message"))
-    return first(entry.get("formatted"), event.get("message"), entry.get("message"), chars_max=2000)
+def _message(event: Event) -> str | None:
+    entry = event.logentry
+    if entry is None:
+        return text(event.message, 2000)
+    return first(entry.formatted, event.message, entry.message, chars_max=2000)
 
 
-def _handled(chain: list[Obj], tags: Obj) -> bool | None:
+def _handled(chain: list[Thrown], tags: Obj) -> bool | None:
     """Sentry takes an event for unhandled if any of its exceptions was."""
     handled = None
     for each in chain:
-        mechanism = each.get("mechanism")
-        said = mechanism.get("handled") if isinstance(mechanism, dict) else None
-        if said == 0 and said is not None:
+        said = None if each.mechanism is None else each.mechanism.handled
+        if said == 0:
             return False
         handled = handled or said == 1
     return True if handled else truth(tag(tags, "handled"))

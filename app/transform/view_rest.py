@@ -1,5 +1,6 @@
 """Service hooks: the same issue and event in the shape of Sentry's REST API (``entries``, camelCase)."""
 
+from app.sentry.lenient import event_of
 from app.sentry.links import organization_of
 from app.transform.values import Obj, first, obj, objects, text
 from app.transform.view import View, issue_head, link
@@ -19,7 +20,8 @@ def service_hook(body: Obj) -> View:
     project, group = obj(body.get("project")), obj(body.get("group"))
     event = _normalised(obj(body.get("event")))
     issue = issue_head(group)
-    said, detail = head_and_detail(event)
+    shaped = event_of(event)
+    said, detail = head_and_detail(shaped)
     head = {key: each for key, each in said.items() if each not in (None, "", {}, [])}
     # The event knows best what happened, the issue where it stands.
     head = issue | head
@@ -29,7 +31,7 @@ def service_hook(body: Obj) -> View:
         "url": link(group.get("permalink"), group.get("url")),
         "issue_id": first(issue.get("issue_id"), obj(body.get("event")).get("groupID"), chars_max=64),
     }
-    return View(head, detail, happened(event), obj(event.get("user")))
+    return View(head, detail, happened(shaped), shaped.user)
 
 
 def _normalised(event: Obj) -> Obj:

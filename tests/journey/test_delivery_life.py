@@ -9,6 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
+
 from app.delivery.observer import Nobody
 from app.model import Cause, Hook, State, Stream
 from app.sandbox.splunk import Fault, HecToken, StandInSplunk
@@ -169,7 +171,7 @@ async def test_a_hec_event_that_splunk_would_refuse_is_not_sent(tmp_path: Path) 
 
     def blank(hook: Hook, destination: Any, *, event_bytes_max: int) -> Any:
         made: Any = transform(hook, destination, event_bytes_max=event_bytes_max)
-        return replace(made, host="", time="1E9")
+        return msgspec.structs.replace(made, host="", time="1E9")
 
     async with StandInSplunk([]) as splunk, acme(tmp_path, splunk) as here:
         await here.accept(1)

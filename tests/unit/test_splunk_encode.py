@@ -1,7 +1,6 @@
 """What goes over the wire for one hec_event."""
 
 import gzip
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -9,6 +8,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.errors import EnvelopeFault
 from app.splunk.encode import compress, encode, gzipped, join, mark

@@ -1,0 +1,278 @@
+"""An error event as the views read it: of everything that Sentry sends, what they use.
+
+Two ways lead here. ``error_created`` and ``alert_triggered`` have msgspec put a payload straight into these structures,
+which costs less the more of it is passed over; they take only what looks as Sentry writes it today. ``event_of``
+(in ``lenient``) makes the same of an object of any shape. What comes out by the first way comes out by the second.
+
+- A field of type ``object`` holds any JSON value: whoever reads it asks what it is.
+- A field of type ``None`` is a guard: an old spelling, or the mark of another resource, which only the lenient way
+  understands. A payload that has it goes there.
+- Integers beyond 64 bits are exact here, where orjson makes floats of them: ``values.number`` refuses both.
+- What is passed over has to be JSON, but may hold bytes that are no UTF-8 and numbers that no double can hold.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct
+
+TAG_NAME_CHARS_MAX = 100
+TAG_CHARS_MAX = 400
+
+TagName = Annotated[str, Meta(min_length=1, max_length=TAG_NAME_CHARS_MAX)]
+TagText = Annotated[str, Meta(min_length=1, max_length=TAG_CHARS_MAX)]
+LineNumber = Annotated[int, Meta(ge=-(1 << 31), lt=1 << 31)]
+"""Others are for the lenient way, whose fields hold whatever there is."""
+
+
+class Frame(Struct, gc=False):
+    """One frame of a stack."""
+
+    function: object = None
+    module: object = None
+    filename: object = None
+    abs_path: object = None
+    lineno: LineNumber | None = None
+    in_app: object = None
+    package: object = None
+    raw_function: object = None
+    instruction_addr: object = None
+    absPath: object = None  # noqa: N815 - as Sentry's REST API spells it, here and below
+    lineNo: object = None  # noqa: N815
+    inApp: object = None  # noqa: N815
+    rawFunction: object = None  # noqa: N815
+    instructionAddr: object = None  # noqa: N815
+
+
+class Stack(Struct, gc=False):
+    """Frames, oldest first."""
+
+    frames: list[Frame] | None = None
+
+
+class Mechanism(Struct, gc=False):
+    """How an exception was caught."""
+
+    type: object = None
+    handled: object = None
+
+
+class Thrown(Struct, gc=False):
+    """One exception of a chain."""
+
+    type: object = None
+    value: object = None
+    module: object = None
+    mechanism: Mechanism | None = None
+    stacktrace: Stack | None = None
+
+
+class Chain(Struct, gc=False):
+    """Exceptions, innermost first."""
+
+    values: list[Thrown] | None = None
+
+
+class Thread(Struct, gc=False):
+    """One thread."""
+
+    crashed: object = None
+    current: object = None
+    stacktrace: Stack | None = None
+
+
+class Threads(Struct, gc=False):
+    """The threads that ran."""
+
+    values: list[Thread] | None = None
+
+
+class Spoken(Struct, gc=False):
+    """What a breadcrumb tells of a request."""
+
+    method: object = None
+    url: object = None
+    to: object = None
+    status_code: object = None
+
+
+class Crumb(Struct, gc=False):
+    """One breadcrumb."""
+
+    timestamp: object = None
+    type: object = None
+    category: object = None
+    level: object = None
+    message: object = None
+    data: Spoken | None = None
+
+
+class Crumbs(Struct, gc=False):
+    """Breadcrumbs, oldest first."""
+
+    values: list[Crumb] | None = None
+
+
+class Request(Struct, gc=False):
+    """The request that was being served."""
+
+    url: object = None
+    method: object = None
+    query_string: object = UNSET
+    headers: object = None
+    query: object = None
+
+
+class Metadata(Struct, gc=False):
+    """What Sentry made the title of."""
+
+    filename: object = None
+    function: object = None
+    type: object = None
+    value: object = None
+    title: object = None
+
+
+class Named(Struct, gc=False):
+    """A name and a version."""
+
+    name: object = None
+    version: object = None
+    app_name: object = None
+    app_version: object = None
+
+
+class Entry(Struct, gc=False):
+    """A message that was logged."""
+
+    formatted: object = None
+    message: object = None
+
+
+class Geo(Struct, gc=False):
+    """Where somebody seems to be."""
+
+    country_code: object = None
+
+
+class User(Struct, gc=False):
+    """Whom it happened to."""
+
+    id: object = None
+    email: object = None
+    ip_address: object = None
+    username: object = None
+    name: object = None
+    geo: Geo | None = None
+
+
+class Event(Struct, gc=False):
+    """A normalised error event."""
+
+    event_id: object = None
+    project: object = None
+    release: object = None
+    dist: object = None
+    platform: object = None
+    message: object = None
+    datetime: object = None
+    tags: list[tuple[TagName, TagText]] | None = None
+    breadcrumbs: Crumbs | None = None
+    contexts: object = None
+    environment: object = None
+    exception: Chain | None = None
+    fingerprint: object = None
+    level: object = None
+    logger: object = None
+    logentry: Entry | None = None
+    metadata: Metadata | None = None
+    received: object = None
+    request: Request | None = None
+    sdk: Named | None = None
+    server_name: object = None
+    stacktrace: Stack | None = None
+    threads: Threads | None = None
+    timestamp: object = None
+    transaction: object = None
+    user: User | None = None
+    title: object = None
+    culprit: object = None
+    url: object = None
+    web_url: object = None
+    issue_url: object = None
+    issue_id: object = None
+    id: object = None
+    occurrence: object = None
+    dateCreated: object = None  # noqa: N815
+    old_exception: None = msgspec.field(default=None, name="sentry.interfaces.Exception")
+    old_message: None = msgspec.field(default=None, name="sentry.interfaces.Message")
+
+
+class _Errors(Struct, gc=False):
+    """``data`` of an error. The guards are what only other resources have (see ``resources``)."""
+
+    error: Event
+    event: None = None
+    activity: None = None
+    metric_alert: None = None
+    comment_id: None = None
+    installation: None = None
+    run_id: None = None
+    sentry_run_id: None = None
+    buildId: None = None  # noqa: N815 - Sentry's spelling
+
+
+class _Alerts(Struct, gc=False):
+    """``data`` of an issue alert."""
+
+    event: Event
+    triggered_rule: object = None
+    issue_alert: object = None
+    error: None = None
+    activity: None = None
+    metric_alert: None = None
+    comment_id: None = None
+    installation: None = None
+    run_id: None = None
+    sentry_run_id: None = None
+    buildId: None = None  # noqa: N815 - Sentry's spelling
+
+
+class ErrorCreated(Struct, gc=False):
+    """The payload of ``error.created``, about which nothing is odd."""
+
+    action: Literal["created"]
+    data: _Errors
+    installation: object = None
+    actor: object = None
+
+
+class AlertTriggered(Struct, gc=False):
+    """The payload of ``event_alert.triggered``, about which nothing is odd."""
+
+    action: Literal["triggered"]
+    data: _Alerts
+    installation: object = None
+    actor: object = None
+
+
+_ERROR = msgspec.json.Decoder(ErrorCreated)
+_ALERT = msgspec.json.Decoder(AlertTriggered)
+_REFUSALS = (msgspec.MsgspecError, ValueError, RecursionError)
+"""``ValueError`` is what msgspec has for bytes that are no UTF-8."""
+
+
+def error_created(payload: bytes) -> ErrorCreated | None:
+    """The payload, or ``None``: it has to be read the lenient way."""
+    try:
+        return _ERROR.decode(payload)
+    except _REFUSALS:
+        return None
+
+
+def alert_triggered(payload: bytes) -> AlertTriggered | None:
+    """The payload, or ``None``: it has to be read the lenient way."""
+    try:
+        return _ALERT.decode(payload)
+    except _REFUSALS:
+        return None

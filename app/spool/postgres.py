@@ -5,6 +5,7 @@ to claim, one for the rest, and one for hints where they work. The promise is ``
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
@@ -44,6 +45,8 @@ from app.spool.postgres_worker import Line, Worker
 from app.spool.queries import Queries
 from app.spool.rows import deliveries_of
 
+STARTING_S = 60.0
+"""A start waits so long for a database that recovers; whoever started both starts this one again otherwise."""
 ACCEPTING = 2
 """Connections that accept: one stores while the other's batch is synced."""
 CLAIM_S = 10.0
@@ -121,7 +124,7 @@ class PostgresSpool:
         first = Link(address, rng, greet=greeting.first)
         fill = Fill(hooks_max=hooks_max, bytes_max=bytes_max)
         try:
-            await lay_out(_QUERIES, first, shown=address.shown)
+            await _once_started(first, partial(lay_out, _QUERIES, first, shown=address.shown))
             await first.run(greeting.check, timeout_s=CLAIM_S)
             fill.see(*await first.run(_fill, timeout_s=CLAIM_S))
         except BaseException:
@@ -299,6 +302,18 @@ class PostgresSpool:
 
     async def _keep(self, job: Callable[[Connection], Awaitable[_T]]) -> _T:
         return await self._housekeeping.run(job, timeout_s=HOUSE_S)
+
+
+async def _once_started(link: Link, work: Callable[[], Awaitable[None]]) -> None:
+    """Do it; again while the database says that it is starting or recovering, for ``STARTING_S`` at most."""
+    ends = time.monotonic() + STARTING_S
+    while True:
+        try:
+            return await work()
+        except SpoolError:
+            if not link.starting or time.monotonic() > ends:
+                raise
+            await asyncio.sleep(max(link.again_in_s, 0.05))
 
 
 async def _fill(connection: Connection) -> tuple[int, int]:

@@ -27,6 +27,7 @@ APPLICATION_NAME = "sentry-splunk-relay"
 _LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
 _LOST_STATES = frozenset({"25006", "53300", "57P01", "57P02", "57P03", "26000", "42P05", "08P01"})
 """Read-only (a failover), too many clients, shut down, starting, and what a pooler in between causes."""
+_STARTING = "57P03"
 _CLASH_STATES = frozenset({"40001", "40P01", "CR000"})
 _POOLED_STATES = frozenset({"26000", "42P05"})
 
@@ -78,6 +79,8 @@ class Link:
         self._not_before = 0.0
         self._fault = "not connected yet"
         self._closed = False
+        self.starting = False
+        """The database was there when last asked, and said that it is starting (57P03)."""
 
     @property
     def up(self) -> bool:
@@ -210,6 +213,7 @@ class Link:
     def _named(self, error: BaseException) -> SpoolError:
         """The error as the spool's own, and without what a driver may quote."""
         state = getattr(error, "sqlstate", None)
+        self.starting = state == _STARTING
         words = f"{self._address.shown}: {_words(error)}"
         if state is not None and state in _POOLED_STATES:
             words += "; if a pooler stands between, add pooler=yes to the URL"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import struct
 from collections import Counter
 from contextlib import suppress
 from itertools import count
@@ -17,6 +18,9 @@ from tests.contract.engines import LIMITS, PostgresPlace, hook
 from tests.contract.test_spool_contract import books, claim
 from tests.contract.test_spool_postgres import GAP_S, until
 from tests.postgres_server import PostgresServer
+
+SSL_REQUEST = 80_877_103
+"""What a client asks before it begins (PostgreSQL docs, "Message Formats")."""
 
 
 class Load:
@@ -165,3 +169,29 @@ async def claim_again(spool: PostgresSpool) -> list[Delivery]:
             return await claim(spool)
         except SpoolError:
             await asyncio.sleep(GAP_S)
+
+
+async def test_a_start_waits_for_a_database_that_recovers() -> None:
+    """It is asked again while it says that it is starting, and no longer than that."""
+    asked: list[str] = []
+    answers = [("57P03", "the database system is starting up")] * 3 + [("28P01", "password authentication failed")]
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            size, code = struct.unpack("!II", await reader.readexactly(8))
+            if code == SSL_REQUEST:
+                writer.write(b"N")
+                (size, _) = struct.unpack("!II", await reader.readexactly(8))
+            await reader.readexactly(size - 8)
+            state, words = answers[len(asked)]
+            asked.append(state)
+            said = ("FATAL", "FATAL", state, words)
+            fields = b"".join(f"{key}{text}\0".encode() for key, text in zip("SVCM", said, strict=True))
+            writer.write(struct.pack("!cI", b"E", len(fields) + 5) + fields + b"\0")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(SpoolError, match="password"):
+            await PostgresSpool.open(f"postgresql://u:p@127.0.0.1:{port}/d", **LIMITS)
+    assert asked == ["57P03", "57P03", "57P03", "28P01"]

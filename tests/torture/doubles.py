@@ -33,6 +33,7 @@ CUT = "connection cut"
 UNSEEN = "answer not seen in time"
 DISK = "disk full"
 AWAY = "database away until the lease was over"
+ENDED = "ended in order while the database was away"
 STOPPED = "stopped until the lease was over"
 
 
@@ -122,6 +123,8 @@ def _by_its_end(began: float, ended: float, evidence: Evidence) -> str:
             continue
         if any(start <= life.ended_at and began <= end for start, end in life.full):
             return DISK
+        if not life.killed and any(start <= life.ended_at and began <= end + BACK_S for start, end in evidence.away):
+            return ENDED
         held_up_s = sum(end - start for start, end in life.frozen if end > began)
         held_up_s += sum(end + BACK_S - start for start, end in evidence.away if end > began and start < ended)
         if life.killed and life.ended_at - began <= SETTLE_S + held_up_s:

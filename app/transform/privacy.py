@@ -60,11 +60,11 @@ def cleared(
     if privacy.drop_paths:
         head = _with_identity(head, kept_of(head, privacy.drop_paths))
         detail = kept_of(detail, privacy.drop_paths)
-    found = None if privacy.masks else partial(_found, privacy, person)
-    if found is not None and keep is None:
+    if keep is None and not privacy.masks:
         fitted = budget.fit(head, detail, bytes_max)
-        if not found(fitted.encoded):
+        if not _found(privacy, person, fitted.encoded):
             return fitted
+    found = None if privacy.masks else partial(_found, privacy, person)
     redaction = Redaction(privacy, known_of(person, Standing(privacy)))
     head = _with_identity(head, _redacted(head, redaction, found))
     detail = _redacted(detail, redaction, found)

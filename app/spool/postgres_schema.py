@@ -1,6 +1,6 @@
 """Is this database one that the spool may be kept in: its schema's version, and its server's care for the disk."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import SystemRandom
 
 from app.errors import SpoolError
@@ -118,7 +118,8 @@ async def lay_out(queries: Queries, link: Link, *, shown: str) -> None:
 async def migrate(queries: Queries, link: Link, *, shown: str) -> tuple[int, int]:
     """Bring the schema to this relay's version: the version before and after.
 
-    Each migration is a transaction of its own. Who migrates at the same time waits, and finds it done.
+    A schema is made whole, in one transaction: nobody who starts at the same time finds it half made. A schema that is
+    there is brought on by one transaction for each version. Who migrates at the same time waits, and finds it done.
 
     Raises:
         SpoolError: it is newer already, or the role may not.
@@ -130,11 +131,12 @@ async def migrate(queries: Queries, link: Link, *, shown: str) -> tuple[int, int
     before = await link.run(version, timeout_s=MIGRATE_S) or 0
     if before > SCHEMA_VERSION:
         check_version(before, shown=shown)
-    for number in range(before + 1, SCHEMA_VERSION + 1):
+    missing = range(before + 1, SCHEMA_VERSION + 1)
+    for numbers in [missing] if before == 0 else [[number] for number in missing]:
         try:
-            await link.run(lambda connection: _apply(queries, connection, number), timeout_s=MIGRATE_S)  # noqa: B023 - awaited here
+            await link.run(lambda connection: _apply(queries, connection, numbers), timeout_s=MIGRATE_S)  # noqa: B023 - awaited here
         except SpoolError as error:
-            if (await link.run(version, timeout_s=MIGRATE_S) or 0) < number:
+            if (await link.run(version, timeout_s=MIGRATE_S) or 0) < numbers[-1]:
                 raise SpoolError(f"the schema cannot be made: {error}") from None
     await link.run(_tune, timeout_s=MIGRATE_S)
     return before, max(before, SCHEMA_VERSION)
@@ -157,13 +159,14 @@ async def migrate_url(url: str) -> tuple[int, int]:
         await link.close()
 
 
-async def _apply(queries: Queries, connection: Connection, number: int) -> None:
+async def _apply(queries: Queries, connection: Connection, numbers: Sequence[int]) -> None:
     async with connection.transaction():
-        if number > 1:  # whoever comes second waits here, and fails when the first one has committed
-            await connection.execute(queries["set_version"], number)
-        await connection.execute(Queries.text(f"migrations/{MIGRATIONS[number - 1]}"))
-        if number == 1:
-            await connection.execute(queries["set_version"], number)
+        for number in numbers:
+            if number > 1:  # whoever comes second waits here, and fails when the first one has committed
+                await connection.execute(queries["set_version"], number)
+            await connection.execute(Queries.text(f"migrations/{MIGRATIONS[number - 1]}"))
+            if number == 1:
+                await connection.execute(queries["set_version"], number)
 
 
 async def _tune(connection: Connection) -> None:

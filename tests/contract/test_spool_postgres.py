@@ -239,6 +239,17 @@ async def test_another_programs_database_is_left_alone(place: PostgresPlace) -> 
         assert (await spool.accept(hook(1), ["main"])).fresh
 
 
+async def test_a_schema_is_made_whole_or_not_at_all(place: PostgresPlace) -> None:
+    """A replica that starts meanwhile, or after a crash in the middle, never finds an older schema than its own."""
+    await place.run("CREATE TABLE spool_audit (of text)")
+    with pytest.raises(SpoolError, match=r"the schema cannot be made: .*spool_audit"):
+        await postgres_schema.migrate_url(place.url)
+    tables = await place.run("SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()")
+    assert tables == [("spool_audit",)]
+    await place.run("DROP TABLE spool_audit")
+    assert await postgres_schema.migrate_url(place.url) == (0, SCHEMA_VERSION)
+
+
 async def test_a_newer_schema_is_refused_before_any_write(place: PostgresPlace) -> None:
     """By the relay and by migrating; also while it runs, once it has to connect again."""
     async with await place.open() as spool:

@@ -16,12 +16,18 @@ def read_books(path: Path, *, recover: bool = False) -> Books:
     try:
         return _read(path, "rw" if recover else "ro")
     except sqlite3.Error as error:
-        faults = [f"the spool cannot be read: {error}"]
-        return Books(accounts={}, waiting=(), parked=(), dead=(), causes={}, faults=faults)
+        return _nothing(f"the spool cannot be read: {error}")
+
+
+def _nothing(fault: str) -> Books:
+    return Books(accounts={}, waiting=(), parked=(), dead=(), causes={}, faults=[fault])
 
 
 def _read(path: Path, mode: str) -> Books:
     with closing(sqlite3.connect(f"file:{path}?mode={mode}", uri=True, timeout=5)) as connection:
+        (sound,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if sound != "ok":  # its rows may hold anything, also what its tables do not allow
+            return _nothing(f"the file is damaged: {sound}")
         rows = connection.execute("SELECT state, stream, delivery_id, cause FROM deliveries").fetchall()
         ledger = connection.execute(
             "SELECT stream, accepted, delivered, filtered, discarded, adopted FROM ledger"
@@ -46,9 +52,6 @@ def _read(path: Path, mode: str) -> Books:
 def _faults(connection: sqlite3.Connection) -> list[str]:
     """What would be a fault whatever had been accepted."""
     faults = []
-    (sound,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    if sound != "ok":
-        faults.append(f"the file is damaged: {sound}")
     fill = connection.execute("SELECT hooks, bytes FROM fill").fetchall()
     stored = connection.execute("SELECT count(*), coalesce(sum(length(payload)), 0) FROM hooks").fetchall()
     if fill != stored:

@@ -26,7 +26,7 @@ _LEVELS = {"exception": "error", "warn": "warning"}
 
 
 class LineWriter:
-    """A binary file whose ``write`` never blocks. Made for one process's standard output."""
+    """Writes lines to a file, and never makes who logs wait for it. To structlog it is the logger at the bottom."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -37,22 +37,21 @@ class LineWriter:
         self._closed = False
         threading.Thread(target=self._run, name="log-writer", daemon=True).start()
 
-    def write(self, line: bytes) -> int:
-        """Take a line, newline included."""
+    def write(self, line: bytes) -> None:
+        """Take a line, without its newline."""
         if len(self._lines) >= LINES_MAX:
             self._dropped += 1
         else:
             self._lines.append(line)
             if not self._some.is_set():
                 self._some.set()
-        return len(line)
 
-    def flush(self) -> None:
-        """Part of being a file; the thread flushes."""
+    debug = info = warning = error = critical = exception = write
 
     def close(self) -> None:
         """Write what is left, as far as the reader takes it."""
         self._closed = True
+        self._some.set()
         self._write_out()
 
     def _run(self) -> None:
@@ -67,9 +66,10 @@ class LineWriter:
             lines = [self._lines.popleft() for _ in range(len(self._lines))]
             dropped, self._dropped = self._dropped, 0
             if dropped:
-                lines.append(orjson.dumps({"event": "log.dropped", "lines": dropped}) + b"\n")
+                lines.append(orjson.dumps({"event": "log.dropped", "lines": dropped}))
+            lines.append(b"")
             try:
-                self._file.write(b"".join(lines))
+                self._file.write(b"\n".join(lines))
                 self._file.flush()
             except (OSError, ValueError):
                 return  # nobody reads any more; there is no better place to say so
@@ -85,13 +85,16 @@ def configure(log_format: Literal["json", "console"], level: str, file: BinaryIO
         processors = [
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S"),
-            structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty()),
+            # Where rich is installed, structlog would show the locals of a trace, and with them secrets and payloads.
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
             _encoded,
         ]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.BytesLoggerFactory(writer),  # type: ignore[arg-type] # a file as far as it is used
+        logger_factory=lambda *_names: writer,
         cache_logger_on_first_use=True,
     )
     handler = _Bridge()

@@ -118,10 +118,13 @@ class Settings(BaseSettings):
         10, ge=0.1, le=300, description="Time a body may take to arrive (Sentry itself gives up after 5 s)."
     )
     bodies_bytes_max: int = Field(
-        256_000_000,
+        128_000_000,
         ge=1_000,
         le=100_000_000_000,
-        description="Bytes of all bodies in progress together; more get `not_stored`.",
+        description=(
+            "Bytes of all bodies in progress together; more get `not_stored`. A body without Content-Length counts as "
+            "one of `RELAY_BODY_BYTES_MAX`."
+        ),
     )
     connections_max: int = Field(1_000, ge=1, le=100_000, description="Connections served at the same time.")
     accept_queue_hooks_max: int = Field(

@@ -4,7 +4,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
@@ -18,6 +18,10 @@ _T = TypeVar("_T")
 WAITING, PARKED, DEAD = range(3)
 ROWS_MAX = 64
 """Rows a statement. Each statement costs the writer the interpreter's lock twice, so a group is not cut finer."""
+BOUND_BYTES_MAX = 1_000_000
+"""Payload bytes a statement, unless one hook alone has more: SQLite copies what is bound to a prepared statement, and
+keeps the copy until something else is bound to it.
+"""
 DESTINATIONS_MAX = 64
 """A delivery's seq is its hook's seq times this, plus the number of its destination."""
 
@@ -120,8 +124,9 @@ class HookStore:
                 )
                 deliveries.append(row)
             seen.extend((each, hook.delivery_id, now) for each in hook.dedup_keys)
+        for part in _lightly(hooks):
+            execute_rows(connection, self._queries, "insert_hooks", part)
         for name, rows in (
-            ("insert_hooks", hooks),
             ("insert_deliveries", deliveries),
             ("insert_seen", seen),
             ("book_accepted", list(accepted.items())),
@@ -141,6 +146,17 @@ def execute_rows(connection: sqlite3.Connection, queries: Queries, name: str, ro
     """Run the ``(rows)`` statement ``name`` over all rows."""
     for part in _pieces(rows):
         connection.execute(queries.rows(name, len(part)), list(chain.from_iterable(part)))
+
+
+def _lightly(hooks: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """Cut where the payloads become too heavy for one statement."""
+    begin = size = 0
+    for place, (*_, payload) in enumerate(hooks):
+        size += len(payload)
+        if size > BOUND_BYTES_MAX and place > begin:
+            yield hooks[begin:place]
+            begin, size = place, len(payload)
+    yield hooks[begin:]
 
 
 def _pieces(rows: Sequence[_T]) -> Iterator[Sequence[_T]]:

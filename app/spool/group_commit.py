@@ -103,8 +103,8 @@ class GroupCommit:
         while not last:
             group, last = self._gather()
             if group:
-                results = self._write(group)
-                self._loop.call_soon_threadsafe(_resolve, group, results)
+                self._loop.call_soon_threadsafe(_resolve, group, self._write(group))
+            del group  # or its payloads would stay until the next one is gathered
         self._checkpointer.close()
         if self._connection is not None:
             self._connection.close()

@@ -62,7 +62,7 @@ class Evidence:
     patience_s: float
     """So long the relay waits for an answer."""
     away: Sequence[Span] = ()
-    """When the spool's database was not there for a relay, or could not write."""
+    """When the spool's database was not there for a relay, or could not write, or the whole machine stood still."""
     lease_s: float = math.inf
     """A delivery that nobody renews for so long is another replica's."""
 

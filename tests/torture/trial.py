@@ -18,6 +18,7 @@ from tests.torture.database import Database
 from tests.torture.doubles import Copy, Evidence
 from tests.torture.relay import Lifetime, RelayProcess
 from tests.torture.stage import Stage
+from tests.torture.stalls import Stalls
 from tests.torture.tally import HEALED, Episode, Tally, rows_of
 from tests.torture.traffic import Counts, Traffic
 from tests.torture.trap import Trap
@@ -94,6 +95,7 @@ class Trial:
         self._faults: list[str] = []
         self._episodes: list[Episode] = []
         self._trap = Trap()
+        self._stalls = Stalls(folder)
         self._stage = Stage(choices, self.world, folder, database=database, reached=self._trap.reached)
         self._site = self._stage.site
         self.relays = self._stage.relays(SETTINGS, self._on_event, record=record)
@@ -139,6 +141,7 @@ class Trial:
             for name, station in stations.items()
         ]
         async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self._stalls.watch())
             storms = [group.create_task(sky.run()) for sky in skies]
             posting = group.create_task(self.traffic.run(self._choices.posters, pause_s=self._choices.pause_s))
             self._stage.write_tenants(late=False)
@@ -153,6 +156,7 @@ class Trial:
             await asyncio.gather(*storms)
             self._stage.write_tenants(late=True)
             await self._last_life(posting)
+            watching.cancel()
 
     async def _live(self, life: Life) -> None:
         """One life, from its start to its end, while other replicas go on with theirs."""
@@ -291,7 +295,7 @@ class Trial:
             lives=[life for relay in self.relays for life in relay.lives],
             cuts=self._stage.cuts(),
             patience_s=HEC_TIMEOUT_S,
-            away=self._site.away(),
+            away=[*self._site.away(), *self._stalls.spans],
             lease_s=self._site.lease_s,
         )
 

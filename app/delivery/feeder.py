@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import structlog
@@ -11,10 +12,11 @@ import structlog
 from app.delivery import words
 from app.delivery.batch import Parcel
 from app.delivery.flow import START_HELD
-from app.delivery.ledger import SPOOL_FAULTS, sure_until
+from app.delivery.ledger import RETRY_BASE_S, RETRY_CAP_S, SPOOL_FAULTS, sure_until
 from app.delivery.making import Made, Making, Transform
 from app.delivery.outlet import SHARE, Outlet
 from app.delivery.ports import Shared
+from app.delivery.retry import delay
 from app.model import Burial, Cause, Delivery, Stream
 from app.splunk.answers import Scope
 from app.splunk.codes import Act
@@ -52,7 +54,9 @@ class Feeder:
         self._ending: set[Outlet] = set()
         self._missing: dict[Stream, float] = {}
         self._wake = asyncio.Event()
-        self._stopped = False
+        self._stopping = asyncio.Event()
+        self._tries = 0
+        """Claims that failed, since one did not."""
         self._starved = False
         """Something could not be claimed because of a limit of ours."""
         self._alone = False
@@ -76,16 +80,19 @@ class Feeder:
 
     def stop(self) -> None:
         """Claim nothing more; ``run`` returns after what it is doing."""
-        self._stopped = True
+        self._stopping.set()
         self._wake.set()
 
     async def run(self) -> None:
         """Feed until stopped."""
         pace, ledger = self._shared.pace, self._shared.ledger
-        while not self._stopped:
+        while not self._stopping.is_set():
             self._wake.clear()
             begun = time.monotonic()
             claim = await self._claim()
+            if claim is None:
+                await self._rest()
+                continue
             took = time.monotonic() - begun
             await self._distribute(ledger.take(claim.deliveries, sure_until=claim.sure_until))
             if len(claim.deliveries) >= CLAIM_PER_STREAM:
@@ -98,7 +105,16 @@ class Feeder:
             except TimeoutError:
                 continue
 
-    async def _claim(self) -> _Claim:
+    async def _rest(self) -> None:
+        """The spool failed: leave it alone for a while, whoever has something to do."""
+        self._tries += 1
+        wait_s = delay(self._tries, jitter=self._shared.rng.random(), base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._stopping.wait()
+
+    async def _claim(self) -> _Claim | None:
+        """What the spool gave; ``None`` if it failed."""
         pace, ledger = self._shared.pace, self._shared.ledger
         asked = time.monotonic()
         room = pace.in_flight_bytes_max - ledger.bytes_held
@@ -118,7 +134,8 @@ class Feeder:
         except SPOOL_FAULTS as fault:
             self._shared.observer.spool_failed(doing="claim")
             _log.warning("spool.failed", doing="claim", fault=str(fault))
-            return _Claim([], asked)
+            return None
+        self._tries = 0
         self._alone = len(deliveries) >= per_stream and len({each.stream for each in deliveries}) == 1
         return _Claim(deliveries, sure_until(asked, pace.lease_s))
 

@@ -22,6 +22,8 @@ BOUND_BYTES_MAX = 1_000_000
 """Payload bytes a statement, unless one hook alone has more: SQLite copies what is bound to a prepared statement, and
 keeps the copy until something else is bound to it.
 """
+NOTED_S = 1.0
+"""The time is noted this often."""
 DESTINATIONS_MAX = 64
 """A delivery's seq is its hook's seq times this, plus the number of its destination."""
 
@@ -44,14 +46,22 @@ class HookStore:
         self._hooks_max = hooks_max
         self._bytes_max = bytes_max
         self._seq = self._next_seq = seq
+        self._reached = self._next_reached = 0.0
+
+    def closing(self, connection: sqlite3.Connection, /) -> None:
+        """Note the time, once it is another than was noted: after a crash that shows whether the clock was set back."""
+        now = self._clock()
+        if abs(now - self._reached) > NOTED_S:
+            connection.execute(self._queries["reach"], (now,))
+            self._next_reached = now
 
     def committed(self) -> None:
         """The seqs given out last are taken."""
-        self._seq = self._next_seq
+        self._seq, self._reached = self._next_seq, self._next_reached
 
     def rolled_back(self) -> None:
         """The seqs given out last are free."""
-        self._next_seq = self._seq
+        self._next_seq, self._next_reached = self._seq, self._reached
 
     def __call__(self, connection: sqlite3.Connection, items: Sequence[Wanted], /) -> Sequence[Accepted | NotStored]:
         """Store the new ones among ``items``; repeats get the first one's id, too much is refused."""

@@ -17,7 +17,10 @@ class Clocks:
         self._apart = wall() - steady()
 
     def went_back(self) -> float:
-        """By how many seconds the wall's clock was set back since the last time; 0 if it was not."""
-        before, self._apart = self._apart, self.wall() - self.steady()
-        back = before - self._apart
+        """By how many seconds the wall's clock was set back since ``agree``; 0 if it was not."""
+        back = self._apart - (self.wall() - self.steady())
         return back if back > STEP_S else 0.0
+
+    def agree(self) -> None:
+        """Go by what the clocks say now."""
+        self._apart = self.wall() - self.steady()

@@ -32,6 +32,10 @@ class Store(Protocol):
         """One answer an item; an answer that is an exception is raised to that item's caller alone."""
         ...
 
+    def closing(self, connection: sqlite3.Connection, /) -> None:
+        """The last thing that is written in every transaction."""
+        ...
+
     def committed(self) -> None:
         """The transaction that held the last call is durable."""
         ...
@@ -131,6 +135,7 @@ class GroupCommit:
             connection = self._connection = self._connection or self._connect()
             connection.execute("BEGIN IMMEDIATE")
             results = self._fill(connection, group)
+            self._store.closing(connection)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it was, somebody waits for an answer
             self._undo()

@@ -44,7 +44,7 @@ from app.spool.group_commit import GroupCommit
 from app.spool.leases import Leases, key
 from app.spool.queries import Queries
 from app.spool.rows import deliveries_of
-from app.spool.sqlite_file import connect, prepare
+from app.spool.sqlite_file import connect, prepare, set_back
 
 _QUERIES = Queries("sqlite.sql")
 _T = TypeVar("_T")
@@ -121,7 +121,8 @@ class SqliteSpool:
         async with self._claiming:
             now = self._clock()
             if back := self._clocks.went_back():
-                await self._write(partial(writing.set_back, now=now, back_s=back))
+                await self._write(partial(set_back, now=now, back_s=back))
+                self._clocks.agree()
             leased = self._leases.held(self._clocks.steady())
             lease = uuid4().hex
             wanted = reading.Wanted(

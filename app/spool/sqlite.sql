@@ -124,8 +124,14 @@ WHERE seq IN (SELECT value FROM json_each(:seqs));
 UPDATE deliveries SET due_at = max(:now, due_at - :back), waiting_since = min(waiting_since, :now)
 WHERE state = 0 AND due_at > :now;
 
--- name: last_accepted
-SELECT at FROM seen ORDER BY seq DESC LIMIT 1;
+-- name: latest
+SELECT latest FROM fill;
+
+-- name: reach
+UPDATE fill SET latest = max(latest, ?);
+
+-- name: now_is
+UPDATE fill SET latest = ?;
 
 -- name: bury
 UPDATE deliveries

@@ -14,11 +14,11 @@ APPLICATION_ID = 0x53535231
 """``SSR1``, in the file's header: tells a spool from any other SQLite file."""
 COPYING_ID = 0x53535243
 """``SSRC``: a spool that is being copied into. No relay opens it."""
-_SCHEMAS = ("sqlite_schema.sql", "sqlite_schema_2.sql")
+_SCHEMAS = ("sqlite_schema.sql", "sqlite_schema_2.sql", "sqlite_schema_3.sql")
 """What makes each version of the schema out of the one before."""
 SCHEMA_VERSION = len(_SCHEMAS)
 BACK_S = 5.0
-"""How much later than now something may have been accepted."""
+"""How much later than now something may have been written."""
 CACHE_KIB = 16_384
 PAGE_BYTES = 8_192
 """A payload of 10 KB then takes two pages to write instead of three; see decision 0003."""
@@ -45,9 +45,9 @@ def prepare(path: Path, queries: Queries, now: float) -> tuple[IO[str], int]:
                 if not new:
                     check_file(path, connection)
                 lay_out(connection, new=new)
-                (last,) = connection.execute(queries["last_accepted"]).fetchone() or (now,)
-                if last - now > BACK_S:  # the clock was set back while nobody ran
-                    connection.execute(queries["set_back"], {"now": now, "back": last - now})
+                (latest,) = connection.execute(queries["latest"]).fetchone()
+                if latest - now > BACK_S:  # the clock was set back while nobody ran, or just before a crash
+                    set_back(queries, connection, now=now, back_s=latest - now)
                 (seq,) = connection.execute(queries["last_seq"]).fetchone()
             if new:
                 path.chmod(0o600)
@@ -58,6 +58,12 @@ def prepare(path: Path, queries: Queries, now: float) -> tuple[IO[str], int]:
     except (OSError, sqlite3.Error) as error:
         raise SpoolError(f"the spool {path} cannot be opened: {error}") from error
     return lock, int(seq)
+
+
+def set_back(queries: Queries, connection: sqlite3.Connection, *, now: float, back_s: float) -> None:
+    """The clock was set back: what is due later by that, or has waited since later than now, is not."""
+    connection.execute(queries["set_back"], {"now": now, "back": back_s})
+    connection.execute(queries["now_is"], (now,))
 
 
 def lock_file(path: Path) -> IO[str]:

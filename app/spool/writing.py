@@ -68,11 +68,6 @@ def release(
     connection.execute(queries["release"], {"seqs": seqs, "due_at": due_at, "fault": encodable(fault), **_posts(tried)})
 
 
-def set_back(queries: Queries, connection: sqlite3.Connection, *, now: float, back_s: float) -> None:
-    """The clock was set back: what is due later by that, or has waited since later than now, is not."""
-    connection.execute(queries["set_back"], {"now": now, "back": back_s})
-
-
 def bury(burials: Sequence[Burial], now: float, queries: Queries, connection: sqlite3.Connection) -> None:
     """Make dead letters of them."""
     connection.executemany(

@@ -18,6 +18,8 @@ ANSWER_S = 0.1
 """A request that was read is answered within this, if nothing holds it back."""
 CLOCKS_S = 0.02
 """So far the relay's clock and ours may be apart."""
+READ_S = 0.5
+"""So long after its sender gave up a request may still be read: on a busy machine it waits for the Splunk."""
 _SUCCESS = frozenset({0, 24, 25})
 _NAMES_THE_FIRST_UNTAKEN = frozenset({6, 9, 12, 13, 15})
 
@@ -99,7 +101,7 @@ def _by_its_lease(began: float, ended: float, evidence: Evidence) -> str:
 
 def _is_of(post: Unsure, seen: RequestSeen, stream: str) -> bool:
     """Whether a post that the relay speaks of is a request that Splunk saw."""
-    meanwhile = post.began_at - CLOCKS_S <= seen.at <= post.ended_at + CLOCKS_S
+    meanwhile = post.began_at - CLOCKS_S <= seen.at <= post.ended_at + READ_S
     return meanwhile and post.stream == stream and post.hec_events == seen.objects
 
 

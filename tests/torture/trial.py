@@ -30,7 +30,7 @@ HEC_TIMEOUT_S = 1.0
 HEALING_S = 30.0
 """So long everything is given to arrive once all is well."""
 TRIAL_DEADLINE_S = 180.0
-_POINT_DEADLINE_S = 4.0
+_POINT_DEADLINE_S = 15.0
 _AFTERGLOW_S = 0.3
 _ORDERLY = 128 + signal.SIGTERM
 _AT_ONCE = frozenset({End.RANDOM, End.TERM, End.DRAINING})

@@ -78,6 +78,8 @@ def _coded(outcome: Outcome, fault: Fault) -> Plan:
     if fault.stored or fault.number is None:
         return _answered(outcome, fault, answer)
     culprit = fault.number - 1 if fault.hec_code == 7 else fault.number  # noqa: PLR2004 - its own oddity
+    if not outcome.is_success and len(outcome.taken) < culprit:  # the number would call something taken that is not
+        return Plan(outcome.answer, outcome.taken, takes_effect=True)
     return _prefix(outcome, fault, answer, culprit)
 
 

@@ -11,7 +11,7 @@ from app.delivery.ports import Shared, Wire
 from app.delivery.retry import delay
 from app.delivery.words import LaneState
 from app.model import Secret, Stream
-from app.splunk.answers import Answer, Scope, at_fault, elsewhere
+from app.splunk.answers import Answer, Scope, at_fault, elsewhere, judge
 from app.splunk.codes import Act
 from app.tenants.model import Destination
 
@@ -24,7 +24,7 @@ _OF = "/"
 class _Address:
     """One address and whether it is in order."""
 
-    __slots__ = ("breaker", "since", "url", "wire", "words")
+    __slots__ = ("act", "breaker", "since", "url", "wire", "words")
 
     def __init__(self, url: str, wire: Wire) -> None:
         self.url = url
@@ -32,6 +32,8 @@ class _Address:
         self.breaker = Breaker()
         self.words = ""
         """Why it is left out."""
+        self.act = Act.NOBODY
+        """Who can mend that."""
         self.since = 0.0
         """Unix seconds."""
 
@@ -97,7 +99,7 @@ class Addresses:
                 index=None,
                 state="left_out",
                 words=f"works through other addresses, {each.url} is left out: {each.words}",
-                act=Act.SPLUNK.value,
+                act=each.act.value,
                 since=each.since,
             )
             for each in self._addresses
@@ -160,7 +162,8 @@ class Addresses:
         )
         fresh = address.breaker.state is State.CLOSED
         address.breaker = opened(address.breaker, now=self._loop.time(), wait_s=wait)
-        address.words = answer.fault.value if answer.fault else f"HTTP {answer.status}, code {answer.code}"
+        verdict = judge(answer, 1)
+        address.words, address.act = verdict.words, verdict.act
         if fresh:
             address.since = self._shared.clock()
             self._tell()

@@ -242,7 +242,9 @@ class Awaiting:
                 self._drop(channel, late, f"not told to be indexed within {self._ack.expiry_s:g} s", "expired")
             left = list(self._pending.get(channel, ()))
             if left and self._left.get(channel, now + 1) <= now:
-                self._drop(channel, left, "the balancer has led to another indexer", "moved")
+                self._drop(
+                    channel, left, "acks got lost in its channel, or the balancer led to another indexer", "moved"
+                )
 
     def _disable(self, said: str) -> None:
         if not self._disabled:

@@ -9,6 +9,7 @@ from app.delivery.breaker import State
 from app.delivery.pause import Pause
 from app.model import Burial, Cause, Stream
 from app.splunk.answers import Answer, Outcome, Scope, Verdict
+from app.splunk.codes import Act
 
 _log = structlog.get_logger()
 
@@ -35,7 +36,8 @@ class LaneState:
         where = f"{self.stream.tenant}/{self.stream.destination}"
         if self.scope is Scope.LANE:
             where += f", index {self.index or 'of the hec_token'}"
-        return f"{where}: {self.words}; to mend: {self.act}"
+        mend = "" if self.act == Act.NOBODY.value else f"; to mend: {self.act}"
+        return f"{where}: {self.words}{mend}"
 
 
 def state_of(stream: Stream, index: str | None, pause: Pause) -> LaneState | None:

@@ -14,6 +14,9 @@ import orjson
 from app.model import Cause
 from app.splunk.codes import HEC_CODES, Act, Meaning, Row, look_up
 
+ACK_ID_DIGITS_MAX = 20
+"""Of 64 bits; Python refuses to read a number of thousands."""
+
 
 class Fault(StrEnum):
     """Why there is no answer."""
@@ -88,7 +91,7 @@ class Answer:
     fault: Fault | None = None
     detail: str = ""
     channel: str = ""
-    """The channel it came through, where acknowledgment is asked for."""
+    """The channel it came through."""
     spare: bool = False
     """Another address of the destination is in order."""
 
@@ -142,17 +145,23 @@ def parse_body(raw: bytes) -> HecBody | None:
     return HecBody(
         code=_integer(parsed.get("code")),
         text=text[:200] if isinstance(text, str) else "",
-        invalid_event_number=_integer(parsed.get("invalid-event-number")),
+        invalid_event_number=_number(parsed.get("invalid-event-number")),
         ack_id=_integer(parsed.get("ackId")),
         acks=_acks(parsed.get("acks")),
     )
+
+
+def _number(told: object) -> int | None:
+    """What is there and is no whole number says as much as an impossible one: something may be taken."""
+    return None if told is None else -1 if (number := _integer(told)) is None else number
 
 
 def _acks(told: object) -> dict[int, bool] | None:
     """What a poll was told. Only a plain ``true`` is one."""
     if not isinstance(told, dict):
         return None
-    return {int(key): value is True for key, value in told.items() if key.isascii() and key.isdigit()}
+    ids = {key: value is True for key, value in told.items() if key.isascii() and key.isdigit()}
+    return {int(key): value for key, value in ids.items() if len(key) <= ACK_ID_DIGITS_MAX}
 
 
 _ALIVE = frozenset({Meaning.TAKEN, Meaning.TAKEN_SLOW_DOWN, Meaning.CONTENT, Meaning.CULPRIT, Meaning.INDEX})
@@ -209,7 +218,7 @@ def _content(answer: Answer, row: Row, sent: int) -> Verdict:
     if number is not None and 0 <= number < sent:
         return Verdict(
             outcome=Outcome.REFUSED,
-            words=f"{words}: number {number} of {sent}",
+            words=f"{words}: {number} of {sent} taken, then a bad one",
             delivered=number,
             rest=Rest.NOW,
             suspect=True,

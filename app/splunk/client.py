@@ -1,6 +1,7 @@
 """The one place that talks HTTP to Splunk. It never raises for trouble on the wire: every post has an ``Answer``."""
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ __all__ = ["ANSWER_BYTES_MAX", "HecClient", "HecClients", "TlsContexts", "WireLi
 PATH = "/services/collector/event"
 ACK_PATH = "/services/collector/ack"
 ANSWER_BYTES_MAX = 65_536
+CHANNEL_REFUSED = 11
+"""The HEC code of a channel that Splunk does not accept: have another one."""
 THREAD_FROM_BYTES = 65_536
 """Compressing less than this takes under a millisecond: cheaper than handing it to a thread."""
 
@@ -42,9 +45,10 @@ class WireLimits:
     """To one address; there is one more for probes and one for ack polls, so that they need not wait for posts."""
 
 
-_LEAKS = (AttributeError, RuntimeError)
-"""What comes through httpx where a connection is reset while it is being made: anyio asks uvloop's transport, which is
-closed by then, who its peer is. One address that does so must not end the relay.
+_LEAKS = (AttributeError, OSError, RuntimeError, ValueError)
+"""What comes through httpx as it is: an alert of TLS while the answer is read (``ssl.SSLError``), or, where a
+connection is reset while it is being made, anyio asking uvloop's closed transport who its peer is. One address that
+does so must not end the relay.
 """
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For plain addresses: httpx would load the authorities of the world for nothing."""
@@ -120,18 +124,21 @@ class HecClient:
 
     async def _in_channel(self, path: str, body: bytes, hec_token: Secret, headers: Mapping[str, str]) -> Answer:
         """Exchange through the channel; where acks are asked for, the first exchange goes alone."""
-        if not self._acks:
-            return await self._exchange(path, {**headers, **self._headers(hec_token, self._channel)}, body, None)
-        if self._channel.is_idle:
+        if self._acks and self._channel.is_idle:
             self.renew(self._channel.guid)
-        if self._channel.answered:
-            return await self._tracked(path, body, hec_token, headers)
-        async with self._first:
-            return await self._tracked(path, body, hec_token, headers)
+        if self._acks and not self._channel.answered:
+            async with self._first:
+                answer = await self._tracked(path, body, hec_token, headers)
+        else:
+            answer = await self._tracked(path, body, hec_token, headers)
+        if answer.code == CHANNEL_REFUSED:
+            self.renew(answer.channel)
+        return answer
 
     async def _tracked(self, path: str, body: bytes, hec_token: Secret, headers: Mapping[str, str]) -> Answer:
         channel = self._channel
-        answer = await self._exchange(path, {**self._headers(hec_token, channel), **headers}, body, channel)
+        sent = {**self._headers(hec_token, channel), **headers}
+        answer = await self._exchange(path, sent, body, channel if self._acks else None)
         return replace(answer, channel=channel.guid)
 
     async def close(self) -> None:
@@ -297,14 +304,21 @@ class HecClients:
         return HecClient(destination, self._limits, self._contexts)
 
 
+_ALERT = re.compile(r"^(tls|ssl)v\d+ alert ")
+_REFUSED_CERTIFICATE = re.compile("the other side says: .*(certificate|unknown ca)")
+"""TLS 1.3 tells the relay that its certificate is refused, or missing, when it reads the answer. The handshake has
+failed then, and nothing that was sent after it was looked at.
+"""
+
+
 def _tls_detail(fault: BaseException) -> str | None:
     """The words of the TLS fault behind ``fault``, if there is one."""
     seen: BaseException | None = fault
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):
-            return seen.verify_message
+            return seen.verify_message.rstrip(".")
         if isinstance(seen, ssl.SSLError):
-            return (seen.reason or "handshake failed").replace("_", " ").lower()
+            return _ALERT.sub("the other side says: ", (seen.reason or "handshake failed").replace("_", " ").lower())
         seen = seen.__cause__ or seen.__context__
     return None
 
@@ -323,12 +337,12 @@ def _fault_of(fault: Exception, *, sent: bool) -> Answer:
     """A fault of httpx as a plain value. Its text is not used: it may quote what was sent."""
     if isinstance(fault, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
         return Answer(fault=Fault.UNSENDABLE, detail="the hec_token or the address holds a forbidden character")
-    if sent:
-        timeout = isinstance(fault, httpx.TimeoutException)
-        return Answer(fault=Fault.READ_TIMEOUT if timeout else Fault.RESET_AFTER_SENT)
-    if isinstance(fault, httpx.TimeoutException):
-        return Answer(fault=Fault.TIMEOUT_BEFORE_SENT)
     tls = _tls_detail(fault)
-    if tls is not None:
+    if tls is not None and (not sent or _REFUSED_CERTIFICATE.search(tls)):
         return Answer(fault=Fault.TLS_FAILED, detail=tls)
+    timeout = isinstance(fault, httpx.TimeoutException)
+    if sent:
+        return Answer(fault=Fault.READ_TIMEOUT if timeout else Fault.RESET_AFTER_SENT, detail=tls or "")
+    if timeout:
+        return Answer(fault=Fault.TIMEOUT_BEFORE_SENT)
     return Answer(fault=Fault.CONNECT_FAILED, detail=_os_detail(fault))

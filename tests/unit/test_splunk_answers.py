@@ -238,7 +238,12 @@ def test_no_answer_makes_a_verdict_that_loses_or_invents(answer: Answer, sent: i
     [
         (b'{"text":"Success","code":0}', HecBody(code=0, text="Success")),
         (b'{"text":"x","code":6,"invalid-event-number":3,"ackId":4}', HecBody(6, "x", 3, 4)),
-        (b'{"code":true,"invalid-event-number":"3"}', HecBody()),
+        (b'{"code":true,"invalid-event-number":null}', HecBody()),
+        *(
+            (b'{"invalid-event-number":%s}' % odd, HecBody(None, "", -1))
+            for odd in (b'"3"', b"3.0", b"true", b"1" * 30)
+        ),
+        (b'{"acks":{"7":true,"%s":true}}' % (b"9" * 5000), HecBody(acks={7: True})),
         (b'{"code":0.0}', HecBody()),
         (b"[0]", None),
         (b"<html>", None),
@@ -249,7 +254,7 @@ def test_no_answer_makes_a_verdict_that_loses_or_invents(answer: Answer, sent: i
     ],
 )
 def test_a_body_is_believed_only_if_it_is_hecs(raw: bytes, body: HecBody | None) -> None:
-    """A JSON object, whole numbers where numbers belong; anything else says nothing."""
+    """A JSON object, whole numbers where numbers belong. Else it says nothing, or names a hec_event that cannot be."""
     assert parse_body(raw) == body
 
 

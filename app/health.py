@@ -142,9 +142,9 @@ class Health:
 
     def _tenants_part(self) -> Part:
         snapshot = self._tenants.snapshot
-        words = [f"{len(snapshot.tenants)} tenants"]
+        words = [_counted(len(snapshot.tenants), "tenant", "tenants")]
         words += snapshot.warnings[:WORDS_MAX]
-        words += [f"the last good value serves on: {each}" for each in snapshot.unresolved[:WORDS_MAX]]
+        words += snapshot.unresolved[:WORDS_MAX]
         if self._tenants.problem:
             words.append(f"the tenants file was refused, the one before it serves on: {self._tenants.problem}")
         return Part(ready=True, words=words)
@@ -164,7 +164,8 @@ def spool_words(stats: SpoolStats, bounds: Bounds, *, now: float) -> list[str]:
     waiting = sum(each.waiting for each in stats.streams)
     dead = sum(each.dead for each in stats.streams)
     parked = sum(each.waiting for each in stats.streams if not each.stream.tenant)
-    words = [f"{waiting} deliveries waiting, {dead} dead letters, {stats.waiting_bytes} payload bytes"]
+    held = f"{_counted(waiting, 'delivery', 'deliveries')} waiting, {_counted(dead, 'dead letter', 'dead letters')}"
+    words = [f"{held}, {stats.waiting_bytes} payload bytes"]
     if parked:
         words.append(f"{parked} of them parked: no tenant claims their installation")
     fill = max(stats.hooks / bounds.hooks_max, stats.waiting_bytes / bounds.bytes_max)
@@ -180,6 +181,10 @@ def spool_words(stats: SpoolStats, bounds: Bounds, *, now: float) -> list[str]:
         left_s = max(0.0, bounds.dead_age_max_s - age_s)
         words.append(f"the oldest dead letter is discarded in {left_s / 3600:.1f} hours unless somebody acts")
     return words
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def add_routes(api: FastAPI, health: Health) -> None:

@@ -80,7 +80,7 @@ class Relay:
                 await stack.enter_async_context(self._parts())
             except RelayError as error:
                 self.fault = str(error)
-                await send({"type": "lifespan.startup.failed", "message": self.fault})
+                await send({"type": "lifespan.startup.failed"})  # without a message: who runs it says why
                 return
             await send({"type": "lifespan.startup.complete"})
             await receive()
@@ -121,7 +121,7 @@ class Relay:
             add_routes(self.api, self.health)
             if settings.admin_token:
                 token = AdminToken.load(settings.admin_token, environ=os.environ)
-                self._admin = AdminApi(SpoolDesk(spool, clock=time.time), token)
+                self._admin = AdminApi(SpoolDesk(spool, clock=time.time), token, refused=metrics.admin_refused)
             if supervisor is not None:
                 supervisor.start()
                 stack.push_async_callback(supervisor.drain, settings.drain_deadline_s)

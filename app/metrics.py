@@ -64,6 +64,9 @@ class Metrics:
         self._refusals = Counter(
             "relay_requests_refused", "Requests refused, by code word.", ["code"], registry=self.registry
         )
+        self._admin_refusals = Counter(
+            "relay_admin_refused", "Requests to the admin API refused, by code word.", ["code"], registry=self.registry
+        )
         self._accept_seconds = Histogram(
             "relay_accept_duration_seconds",
             "From the first look at a request to its 202; Sentry waits one second.",
@@ -99,14 +102,20 @@ class Metrics:
             registry=self.registry,
         )
         self._attempt_seconds = Histogram(
-            "relay_attempt_duration_seconds", "Of one post to Splunk.", buckets=_SECONDS, registry=self.registry
+            "relay_attempt_duration_seconds",
+            "How long one post to Splunk took.",
+            buckets=_SECONDS,
+            registry=self.registry,
         )
         self._batch_hec_events = Histogram(
-            "relay_batch_hec_events", "In one post.", buckets=(1, 5, 20, 50, 100, 200, 500), registry=self.registry
+            "relay_batch_hec_events",
+            "hec_events in one post.",
+            buckets=(1, 5, 20, 50, 100, 200, 500),
+            registry=self.registry,
         )
         self._batch_bytes = Histogram(
             "relay_batch_size_bytes",
-            "Of one post, before gzip.",
+            "Bytes of one post, before gzip.",
             buckets=(1e3, 1e4, 5e4, 1e5, 2.5e5, 5e5, 1e6),
             registry=self.registry,
         )
@@ -121,7 +130,7 @@ class Metrics:
         )
         self._resends = Counter(
             "relay_hec_events_resent",
-            "Posted again; ambiguous: Splunk may have had them already.",
+            "hec_events to be posted again; ambiguous: Splunk may have had them already.",
             [*_STREAM, "fault"],
             registry=self.registry,
         )
@@ -139,13 +148,13 @@ class Metrics:
         )
         self._awaiting = Gauge(
             "relay_hec_events_unconfirmed",
-            "Accepted by Splunk, not yet told to be indexed (where acknowledgment is asked for).",
+            "hec_events that Splunk accepted and has not yet said to be indexed (where acknowledgment is asked for).",
             _STREAM,
             registry=self.registry,
         )
         self._acks = Counter(
             "relay_hec_events_acknowledged",
-            "That wait for their acknowledgment no longer, by how it ended.",
+            "hec_events that wait for their acknowledgment no longer, by how that ended.",
             [*_STREAM, "ack"],
             registry=self.registry,
         )
@@ -189,6 +198,10 @@ class Metrics:
     def refused(self, code: str) -> None:
         """One request was refused."""
         self._refusals.labels(code).inc()
+
+    def admin_refused(self, code: str) -> None:
+        """One request to the admin API was refused."""
+        self._admin_refusals.labels(code).inc()
 
     def attempted(
         self,
@@ -288,7 +301,9 @@ class _Books(Collector):
         yield from self._by_stream()
         oldest = self._stats.oldest_waiting_at
         age = 0.0 if oldest is None else max(0.0, self._now - oldest)
-        yield _gauge("relay_spool_oldest_waiting_seconds", "Age of the oldest waiting hook.", age)
+        yield _gauge(
+            "relay_spool_oldest_waiting_seconds", "Age of the oldest waiting delivery, parked ones left out.", age
+        )
         yield _gauge("relay_spool_hooks", "Hooks stored: waiting, parked or dead.", self._stats.hooks)
         yield _gauge("relay_spool_payload_bytes", "Payload bytes stored.", self._stats.waiting_bytes)
         yield _gauge("relay_spool_dead_bytes", "Payload bytes of dead letters.", self._stats.dead_bytes)

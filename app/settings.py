@@ -34,6 +34,13 @@ _FROM_KUBERNETES: Final = (
 )
 
 
+_NO_LINE: Final = "has white space at an end, or an unprintable character in it: were Windows line ends left in a file?"
+
+
+def _is_line(text: str) -> bool:
+    return text.isprintable() and text == text.strip()
+
+
 def _spool_url(url: str) -> str:
     """Refuse what no engine answers to. The message never holds the URL: it may hold a password."""
     check_url(url)
@@ -271,6 +278,9 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     ours = {name: text for name, text in ours.items() if not name.startswith(FOR_TESTS)}
     known = {PREFIX + field.upper(): field for field in Settings.model_fields}
     faults = [_unknown(name, list(known)) for name in sorted(ours) if name not in known]
+    # A file of settings with Windows line ends would otherwise name a spool "spool.db\r".
+    faults += [f"{name} {_NO_LINE}" for name in sorted(known) if not _is_line(ours.get(name, ""))]
+    ours = {name: text for name, text in ours.items() if _is_line(text)}
     try:
         settings = Settings(**_Environ(ours)())
     except ValidationError as error:
@@ -306,8 +316,9 @@ def _unknown(name: str, known: list[str]) -> str:
     """One line about a variable that no setting has."""
     if _SERVICE_LINK.match(name):
         return f"{name} {_FROM_KUBERNETES}"
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"{name} is not a setting" + (f"; the nearest one is {near[0]}" if near else "; see docs/settings.md")
+    bare = [each.removeprefix(PREFIX) for each in known]  # the prefix that all share makes nothing near
+    near = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1, cutoff=0.55)
+    return f"{name} is not a setting; " + (f"the nearest one is {PREFIX}{near[0]}" if near else "see docs/settings.md")
 
 
 def _wrong(fault: ErrorDetails) -> str:

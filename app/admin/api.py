@@ -52,9 +52,11 @@ _log = structlog.get_logger()
 class AdminApi:
     """See the module. One for a relay, on the spool that it works on."""
 
-    def __init__(self, desk: Desk, token: AdminToken) -> None:
+    def __init__(self, desk: Desk, token: AdminToken, *, refused: Callable[[str], None]) -> None:
+        """``refused`` is told the code word of every refusal."""
         self._desk = desk
         self._token = token
+        self._refused = refused
         self._waiting = 0
         self._tries = 0
 
@@ -64,12 +66,12 @@ class AdminApi:
         try:
             response = await self._response(request)
         except Refused as refused:
-            response = _refusal(refused, scope)
+            response = self._refusal(refused, scope)
         except (RelayError, OSError) as fault:
-            response = _refusal(spool_refused(fault), scope)
+            response = self._refusal(spool_refused(fault), scope)
         except Exception:  # noqa: BLE001 - whatever it was, the operator gets an answer and the log the trace
             _log.exception("admin.failed", path=_shown(scope))
-            response = _refusal(Refused("failed", "a fault of the relay's own; its log has the trace"), scope)
+            response = self._refusal(Refused("failed", "a fault of the relay's own; its log has the trace"), scope)
         response.headers.update(_HEADERS)
         await response(scope, receive, send)
 
@@ -79,6 +81,14 @@ class AdminApi:
             _only("GET", request.method)
             return Response(page.page(await self._desk.stats()), 200, page.HEADERS, "text/html")
         return Response(orjson.dumps(await self._answer(request)), media_type=_JSON)
+
+    def _refusal(self, refused: Refused, scope: Scope) -> Response:
+        self._refused(refused.code)
+        body = orjson.dumps({"error": refused.code, "words": refused.words})
+        response = Response(body, refused.status, media_type=_JSON)
+        if refused.code == "bad_admin_token":
+            response.headers["www-authenticate"] = "Basic" if scope["path"] == PATH else "Bearer"
+        return response
 
     async def _let_in(self, request: Request) -> None:
         """Return for the right token, at once.
@@ -130,14 +140,6 @@ class AdminApi:
         if answer["changed"]:
             _log.info("deliveries.changed", action=action, actor=actor, deliveries=answer["changed"])
         return answer
-
-
-def _refusal(refused: Refused, scope: Scope) -> Response:
-    body = orjson.dumps({"error": refused.code, "words": refused.words})
-    response = Response(body, refused.status, media_type=_JSON)
-    if refused.code == "bad_admin_token":
-        response.headers["www-authenticate"] = "Basic" if scope["path"] == PATH else "Bearer"
-    return response
 
 
 def _only(wanted: str, method: str) -> None:

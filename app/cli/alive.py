@@ -19,7 +19,7 @@ def main(environment: Mapping[str, str]) -> int:
     host = environment.get("RELAY_HOST", "127.0.0.1")
     address = _OF_EVERY_INTERFACE.get(host, host)
     try:
-        head = _asked(address, int(environment.get("RELAY_PORT", "8080")))
+        head = _asked(address, int(environment.get("RELAY_PORT") or "8080"))
     except (OSError, ValueError) as fault:
         return _not_alive(f"no answer from {address}: {fault}")
     status = head.split(b" ", 2)[1:2]

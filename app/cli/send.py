@@ -60,8 +60,16 @@ class _Post:
     request: HookRequest
 
 
+def _checked_url(_context: click.Context, _option: click.Parameter, url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise click.BadParameter("must begin with http:// or https://, such as http://127.0.0.1:8080/sentry/TENANT")
+    return url
+
+
 @click.command("send", context_settings={"max_content_width": 110})
-@click.option("--url", required=True, help="Where Sentry would post: http://127.0.0.1:8080/sentry/TENANT")
+@click.option(
+    "--url", required=True, callback=_checked_url, help="Where Sentry would post: http://127.0.0.1:8080/sentry/TENANT"
+)
 @click.option("--secret", "secret_ref", metavar="REF", help="What signs the hooks: env:NAME or file:PATH.")
 @click.option(
     "--sample",

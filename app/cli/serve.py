@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 from contextlib import suppress
 from typing import get_args
 
@@ -23,6 +24,12 @@ _log = structlog.get_logger()
 EXIT_FAILED = 1
 """It could not start, or a part died that it cannot work without."""
 EXIT_TERMINATED = 128 + signal.SIGTERM
+LOOKUP_THREADS = "64"
+"""Of libuv, which gives half of them to looking up names. Of its usual four, two names whose server does not answer
+take all there is, and no destination is found any more.
+"""
+LAST_WAIT_S = 3.0
+"""Such a lookup cannot be called off. Once everything is done the process does not stay for it."""
 
 
 @click.command("serve")
@@ -37,8 +44,8 @@ def serve_command(*, role: Role) -> None:
     """Run the service until it is told to stop.
 
     SIGTERM: readiness goes off, hooks are still accepted for RELAY_DRAIN_DELAY_S, then no more; deliveries under
-    way get RELAY_DRAIN_DEADLINE_S; the rest stays in the spool; exit status 143. Ctrl-C does the same without
-    the delay. A second signal skips what waiting is left.
+    way get RELAY_DRAIN_DEADLINE_S; the rest stays in the spool; exit status 143. Ctrl-C, or closing the terminal,
+    does the same without the delay. A second signal skips what waiting is left.
     """
     try:
         settings = load_settings(os.environ)
@@ -46,11 +53,25 @@ def serve_command(*, role: Role) -> None:
         raise click.ClickException(str(error)) from None
     writer = logs.configure(settings.log_format, settings.log_level)
     _raise_open_files()
+    os.environ.setdefault("UV_THREADPOOL_SIZE", LOOKUP_THREADS)
     try:
-        status = uvloop.run(Service(settings, role).run())
+        status = uvloop.run(_run(Service(settings, role), writer))
     finally:
         writer.close()
     sys.exit(status)
+
+
+async def _run(service: "Service", writer: logs.LineWriter) -> int:
+    status = await service.run()
+
+    def leave() -> None:
+        writer.close()
+        os._exit(status)
+
+    last = threading.Timer(LAST_WAIT_S, leave)
+    last.daemon = True
+    last.start()
+    return status
 
 
 class Service:
@@ -69,10 +90,15 @@ class Service:
         self._server = server
         loop.add_signal_handler(signal.SIGTERM, self._stop, signal.SIGTERM)
         loop.add_signal_handler(signal.SIGINT, self._stop, signal.SIGINT)
+        if sys.stdin is not None and sys.stdin.isatty():
+            loop.add_signal_handler(signal.SIGHUP, self._stop, signal.SIGHUP)
+        else:  # "Read your files again", by the habit of other services: they are watched, and hooks must not be lost
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             await server.serve()
-        except SystemExit:  # what uvicorn makes of a start that failed
-            why = self._relay.fault or f"it cannot listen on {settings.host} port {settings.port}"
+        except SystemExit as end:  # what uvicorn makes of a start that failed
+            why = self._relay.fault or _not_listening(settings, end.__context__)
+            _log.critical("relay.failed", words=why)
             sys.stderr.write(f"relay cannot start: {why}\n")
             return EXIT_FAILED
         return self._status
@@ -85,7 +111,7 @@ class Service:
         if health is not None:
             health.draining = True
         _log.info("relay.stopping", signal=signal.Signals(number).name)
-        delay_s = 0.0 if again or number == signal.SIGINT else self._settings.drain_delay_s
+        delay_s = 0.0 if again or number != signal.SIGTERM else self._settings.drain_delay_s
         asyncio.get_running_loop().call_later(delay_s, self._exit)
 
     def _exit(self) -> None:
@@ -99,6 +125,12 @@ class Service:
         if self._relay.health is not None:
             self._relay.health.draining = True
         self._exit()
+
+
+def _not_listening(settings: Settings, fault: BaseException | None) -> str:
+    """Why it cannot listen, with the names of the settings that say where."""
+    reason = (fault.strerror or str(fault)).rpartition(": ")[2] if isinstance(fault, OSError) else "nobody knows why"
+    return f"it cannot listen on RELAY_HOST {settings.host!r}, RELAY_PORT {settings.port}: {reason}"
 
 
 def _raise_open_files() -> None:

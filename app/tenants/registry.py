@@ -186,7 +186,7 @@ def _read(
     try:
         raw, marks[path] = read_file(path, bytes_max=yaml_text.DOCUMENT_BYTES_MAX)
     except ConfigError as error:
-        raise ConfigError(f"{file}: {error}") from None
+        raise ConfigError(f"{file}: {error}; RELAY_TENANTS_FILE says where the tenants file is") from None
     references = References(environ, path.parent)
     try:
         with _collector_paused():

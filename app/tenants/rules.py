@@ -20,6 +20,7 @@ _URL_CHARACTERS: Final = re.compile(r"[A-Za-z0-9._~:/\[\]%-]+")
 _COLLECTOR: Final = re.compile(r"/services/collector(/.*)?\Z")
 _LEGACY_KEY: Final = re.compile(rb"[A-Za-z0-9._~-]{16,200}")
 _HEC_TOKEN: Final = re.compile(rb"[\x21-\x7e]{1,1000}")
+_PRINTABLE: Final = re.compile(rb"[\x20-\x7e]+")
 _IDENTITY: Final = frozenset({"schema", "tenant", "resource", "action"})
 _STEPS_MAX: Final = 20
 _HASH_KEY_BYTES_MIN: Final = 16
@@ -171,11 +172,18 @@ def _host(text: str) -> bool:
 
 
 def client_secret(value: bytes) -> bytes:
-    """A client secret, used by Sentry as text. An empty one would let anybody sign."""
+    """A client secret: Sentry makes it of hex digits. An empty one would let anybody sign.
+
+    A slip of copying is refused here, at the start: later it would only show in hooks that are refused, and lost.
+    """
     if not value.strip():
         raise ValueError("is empty")
-    if b"\n" in value or b"\x00" in value:
+    if b"\n" in value:
         raise ValueError("holds more than one line")
+    if value[:1] + value[-1:] in {b"''", b'""'}:
+        raise ValueError("stands in quotes, which would be part of it")
+    if not _PRINTABLE.fullmatch(value) or value != value.strip():
+        raise ValueError("has white space at an end, or a character in it that is not printable ASCII, such as a BOM")
     return value
 
 

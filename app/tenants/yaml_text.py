@@ -27,7 +27,8 @@ DEPTH_MAX: Final = 16
 
 _NOTHING: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TEXT_TAG: Final = "tag:yaml.org,2002:str"
-_QUOTED: Final = re.compile(r"'[^']{2,}'")
+_QUOTED: Final = re.compile(r"'[^']*'")
+_SIGN_QUOTED: Final = len("'-'")
 
 Plain = str | list["Plain"] | dict[str, "Plain"] | None
 """What a document is made of."""
@@ -75,8 +76,9 @@ class _Reading:
             after = next(events)
         except yaml.MarkedYAMLError as error:
             raise self._syntax(error) from None
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{self._file}: not text that YAML can be read from ({type(error).__name__})") from None
+        except yaml.reader.ReaderError as error:
+            line = self._raw[: error.position].count(b"\n") + 1
+            raise ConfigError(f"{self._file}:{line}: not text in UTF-8: {error.reason}") from None
         if not isinstance(after, yaml.StreamEndEvent):
             raise self._fault(after, (), "a second document begins here; the file holds one")
         return plain
@@ -168,9 +170,18 @@ class _Reading:
     def _syntax(self, error: yaml.MarkedYAMLError) -> ConfigError:
         """The YAML library's complaint, without what it quotes of the text: that may be a secret."""
         mark = error.problem_mark or error.context_mark
-        spot = f":{mark.line + 1}:{mark.column + 1}" if mark is not None else ""
-        words = _QUOTED.sub("'…'", ", ".join(each for each in (error.context, error.problem) if each))
-        return ConfigError(f"{self._file}{spot}: not valid YAML: {words}")
+        spot = tab = ""
+        if mark is not None:
+            spot = f":{mark.line + 1}:{mark.column + 1}"
+            before = self._raw.split(b"\n", mark.line + 1)[mark.line :][:1]
+            tab = "; a tab stands there, indent with spaces" if any(each.startswith(b"\t") for each in before) else ""
+        words = _QUOTED.sub(_masked, ", ".join(each for each in (error.context, error.problem) if each))
+        return ConfigError(f"{self._file}{spot}: not valid YAML: {words}{tab}")
+
+
+def _masked(quoted: re.Match[str]) -> str:
+    """A quotation without its text, unless that is one sign of YAML's own."""
+    return quoted[0] if len(quoted[0]) <= _SIGN_QUOTED else "'…'"
 
 
 def _spot(event: yaml.Event) -> Spot:

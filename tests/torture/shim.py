@@ -31,8 +31,8 @@ class Point(IntEnum):
     CHECKPOINTING = 7
 
 
-def build(folder: Path) -> Path:
-    """Compile it into ``folder``; the path of the library.
+def build(folder: Path, source: Path = SOURCE) -> Path:
+    """Compile it, or another one, into ``folder``; the path of the library.
 
     Raises:
         RuntimeError: there is no compiler here, or it does not compile.
@@ -42,7 +42,7 @@ def build(folder: Path) -> Path:
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         raise RuntimeError("no C compiler (cc, gcc, clang or $CC): the torture cannot build its shim")
-    library = folder / "shim.so"
+    library = folder / f"{source.stem}.so"
     command = [
         *shlex.split(compiler),
         "-O2",
@@ -51,7 +51,7 @@ def build(folder: Path) -> Path:
         "-fPIC",
         "-o",
         str(library),
-        str(SOURCE),
+        str(source),
         "-ldl",
         "-pthread",
     ]

@@ -4,9 +4,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.postgres_server import PostgresServer
 
+# How long an example takes says more about the machine than about the code; one that fails shows how to repeat it.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("any machine")
 POSTGRES_URL = "RELAY_TEST_POSTGRES_URL"
 """Any server may be tested; each test has a schema of its own there."""
 
@@ -24,5 +28,5 @@ def postgres_url() -> Iterator[str]:
     if given:
         yield given
         return
-    with PostgresServer() as server:
+    with PostgresServer(log_in_memory=True) as server:
         yield server.url

@@ -114,7 +114,7 @@ async def test_a_lease_that_runs_out_while_another_claims_has_one_holder(place: 
                     written = await other.settle([each], tried=[POST])
                     settled[each.seq] += written
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.gather(settle_late(), take_over())
         assert set(settled.values()) == {1}
         assert len(settled) == 200

@@ -39,7 +39,7 @@ def tenants_file(folder: Path, **splunks: str) -> Path:
 def run(path: Path, *arguments: str, **environ: str) -> Checked:
     """Run the command with this tenants file and this environment."""
     env = {name: None for name in os.environ if name.startswith("RELAY_")}
-    with_file = {**SECRETS, "RELAY_TENANTS_FILE": str(path), "RELAY_HEC_TIMEOUT_S": "1", **environ}
+    with_file = {**SECRETS, "RELAY_TENANTS_FILE": str(path), "RELAY_HEC_TIMEOUT_S": "20", **environ}
     result = CliRunner(env={**env, **with_file}).invoke(check_command, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return Checked(result.exit_code, result.output)

@@ -1,6 +1,7 @@
 """A whole delivery for a test: a stand-in Splunk, a spool on disk, a tenants file, and a supervisor between them."""
 
 import asyncio
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -8,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ from app.sandbox.splunk import HecToken, Indexed, StandInSplunk
 from app.splunk.client import HecClients, WireLimits
 from app.spool.sqlite import SqliteSpool
 from app.tenants.registry import Registry
+from tests.torture.ports import number, reserved_port
 
 PACE = Pace(
     batch_bytes_max=1_000_000,
@@ -136,7 +138,7 @@ class World:
             payload=orjson.dumps({"action": "created", "data": {"issue": issue}}),
         )
 
-    async def until_settled(self, *, timeout_s: float = 10.0) -> None:
+    async def until_settled(self, *, timeout_s: float = 60.0) -> None:
         """Wait until nothing waits in the spool."""
         await until_async(self._nothing_waits, timeout_s=timeout_s)
 
@@ -176,6 +178,25 @@ class World:
     def said(self, event: str) -> list[Any]:
         """The log lines of that name."""
         return [line for line in self.log if line["event"] == event]
+
+
+class StayingSplunk(StandInSplunk):
+    """A stand-in whose port stays its own while it is stopped, so that it can start there again."""
+
+    _reserved: socket.socket | None = None
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """On a port that nobody else is given before the context ends."""
+        del port
+        self._reserved = self._reserved or reserved_port()
+        await super().start(host, number(self._reserved))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await super().__aexit__(kind, fault, trace)
+        if self._reserved is not None:
+            self._reserved.close()
 
 
 def ids_of(indexed: list[Indexed]) -> list[str]:
@@ -247,14 +268,14 @@ async def acme(folder: Path, splunk: StandInSplunk, *, batch: int = 0, **pace: A
         yield made
 
 
-async def until(true: Callable[[], object], *, timeout_s: float = 10.0) -> None:
+async def until(true: Callable[[], object], *, timeout_s: float = 60.0) -> None:
     """Wait for a condition that has no event of its own."""
     async with asyncio.timeout(timeout_s):
         while not true():
             await asyncio.sleep(0.005)
 
 
-async def until_async(true: Callable[[], Any], *, timeout_s: float = 10.0) -> None:
+async def until_async(true: Callable[[], Any], *, timeout_s: float = 60.0) -> None:
     """Wait for a condition that has to be asked for."""
     async with asyncio.timeout(timeout_s):
         while not await true():

@@ -53,6 +53,12 @@ def test_nobody_there_is_not_alive(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no answer from 127.0.0.1" in capsys.readouterr().err
 
 
+def test_a_port_that_is_set_to_nothing_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
+    """As for the relay itself: whether one listens there is this machine's business."""
+    main({"RELAY_PORT": ""})
+    assert "invalid literal" not in capsys.readouterr().err
+
+
 def test_a_port_that_is_no_number_is_said() -> None:
     """As a process of its own, as the container runs it, it exits 1 and not with a traceback."""
     ended = subprocess.run(

@@ -167,6 +167,7 @@ def test_a_relay_that_is_not_there_is_said_in_words(relay: Relay) -> None:
         (["--sample", "legacy"], "", "--legacy-key"),
         (["--sample", "issue.invented"], "env:ACME_SENTRY_SECRET", "issue.invented"),
         (["--all", "--file", "-"], "env:ACME_SENTRY_SECRET", "--file goes without"),
+        (["--all", "--url", "127.0.0.1:8080/sentry/acme"], "env:ACME_SENTRY_SECRET", "http:// or https://"),
     ],
 )
 def test_a_wrong_call_posts_nothing(relay: Relay, arguments: list[str], secret: str, words: str) -> None:

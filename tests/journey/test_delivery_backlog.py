@@ -54,7 +54,7 @@ async def test_a_backlog_goes_out_in_full_batches_with_room_for_accepting(tmp_pa
         await here.accept(1500)
         longest = Longest()
         here.run()
-        await here.until_settled(timeout_s=20)
+        await here.until_settled()
         longest.end()
         assert splunk.indexed_count == 1500
         assert splunk.request_count < 40
@@ -66,16 +66,24 @@ async def test_the_first_batch_of_a_backlog_does_not_wait_for_company(tmp_path: 
     async with StandInSplunk([]) as splunk, acme(tmp_path, splunk, linger_s=30) as here:
         await here.accept(500)
         here.run()
-        await splunk.wait_for(64 + 128, timeout_s=10)
+        await splunk.wait_for(64 + 128, timeout_s=25)
 
 
 async def test_a_tenant_that_is_alone_with_its_backlog_gets_more_at_once(tmp_path: Path) -> None:
     """64 at first, as for everybody; more once it has taken some and nobody else waits."""
+    made: list[Any] = []
+
+    def quick(hook: Hook, destination: Any, *, event_bytes_max: int) -> Any:
+        """The first one's for all: how much more it gets is not to hang on how fast this machine transforms."""
+        if not made:
+            made.append(transform(hook, destination, event_bytes_max=event_bytes_max))
+        return made[0]
+
     async with StandInSplunk([]) as splunk, acme(tmp_path, splunk) as here:
         await here.accept(1500)
         spool = Sizes(here.spool)
-        here.run(spool=spool)
-        await here.until_settled(timeout_s=20)
+        here.run(spool=spool, transform=quick)
+        await here.until_settled()
         assert (spool.asked[0], spool.came[0]) == (64, 64)
         assert 64 < max(spool.came) <= 256
 
@@ -91,7 +99,7 @@ async def test_what_a_tenant_may_have_at_once_follows_what_it_costs(tmp_path: Pa
         await here.accept(500)
         spool = Sizes(here.spool)
         here.run(spool=spool, transform=slow)
-        await here.until_settled(timeout_s=20)
+        await here.until_settled()
         assert max(spool.asked) == 64
 
 

@@ -16,11 +16,12 @@ from app.sandbox.splunk import Fault as Spoil
 from app.sandbox.splunk import HecToken, StandInSplunk
 from app.splunk.answers import Answer, Fault, HecBody, judge_probe
 from app.splunk.client import ANSWER_BYTES_MAX, HecClient, HecClients, WireLimits
-from app.tenants.model import Destination, Tls
+from app.tenants.model import Ack, Destination, Tls
 from tests.journey.delivery_world import until
 
 TOKEN = Secret("env:HEC", b"hec-secret")
-LIMITS = WireLimits(connect_timeout_s=0.5, timeout_s=0.5, keepalive_s=8, connection_age_max_s=180, connections_max=4)
+LIMITS = WireLimits(connect_timeout_s=10, timeout_s=30, keepalive_s=8, connection_age_max_s=180, connections_max=4)
+IMPATIENT = replace(LIMITS, timeout_s=0.5)
 BODY = b'{"event":{"a":1},"index":"main"}'
 
 
@@ -69,7 +70,7 @@ async def server(
 async def test_a_post_carries_everything_splunk_wants_to_see() -> None:
     """hec_token, channel, User-Agent, types; small bodies go plain, larger ones gzipped; the connection is kept."""
     async with StandInSplunk([HecToken("hec-secret")]) as splunk, client(splunk.url) as wire:
-        assert await post(wire) == Answer(
+        assert replace(await post(wire), channel="") == Answer(
             status=200, body=HecBody(0, "Success"), content_type="application/json; charset=UTF-8"
         )
         long = BODY[:-1] + b',"source":"' + b"x" * 100_000 + b'"}'
@@ -84,6 +85,21 @@ async def test_a_post_carries_everything_splunk_wants_to_see() -> None:
         assert splunk.requests[1].wire_bytes < 1_000
         assert len({each["x-splunk-request-channel"] for each in (small, zipped, plain)}) == 1
         assert splunk.connections == 1
+
+
+@pytest.mark.parametrize("ack", [None, Ack()])
+async def test_a_channel_that_splunk_does_not_accept_is_given_up(ack: Ack | None) -> None:
+    """Code 11: what follows goes through another."""
+    async with StandInSplunk([HecToken("hec-secret", use_ack=ack is not None)]) as splunk:
+        splunk.script(Spoil.code(11))
+        wire = HecClients(LIMITS).open(replace(destination(splunk.url), ack=ack))
+        try:
+            assert [(await post(wire)).code for _ in range(3)] == [11, 0, 0]
+        finally:
+            await wire.close()
+        refused, *rest = (each.headers["x-splunk-request-channel"] for each in splunk.requests)
+        assert refused not in rest
+        assert len(set(rest)) == 1
 
 
 async def test_a_probe_indexes_nothing_and_tells_whether_the_hec_token_is_taken() -> None:
@@ -106,10 +122,12 @@ async def test_a_probe_indexes_nothing_and_tells_whether_the_hec_token_is_taken(
 )
 async def test_what_breaks_after_sending_is_told_as_such(spoil: Spoil, fault: Fault) -> None:
     """Splunk may have it: also if half an answer came."""
-    async with StandInSplunk([HecToken("hec-secret")]) as splunk, client(splunk.url) as wire:
+    async with StandInSplunk([HecToken("hec-secret")]) as splunk:
         splunk.script(spoil)
-        assert (await post(wire)).fault is fault
-        assert (await post(wire)).code == 0
+        async with client(splunk.url, limits=IMPATIENT) as wire:
+            assert (await post(wire)).fault is fault
+        async with client(splunk.url) as wire:
+            assert (await post(wire)).code == 0
 
 
 async def test_no_connection_is_told_as_such() -> None:
@@ -124,9 +142,9 @@ async def test_no_connection_is_told_as_such() -> None:
 
 async def test_a_connection_kept_for_too_long_by_us_and_closed_by_them_costs_nothing() -> None:
     """Splunk closed the idle connection: the next post goes over a new one."""
-    async with StandInSplunk([HecToken("hec-secret")], idle_close_s=0.05) as splunk, client(splunk.url) as wire:
+    async with StandInSplunk([HecToken("hec-secret")], idle_close_s=0.4) as splunk, client(splunk.url) as wire:
         assert (await post(wire)).code == 0
-        await asyncio.sleep(0.2)
+        await until(lambda: not splunk.open_connections)
         assert (await post(wire)).code == 0
         assert splunk.connections == 2
 
@@ -157,7 +175,7 @@ async def test_closing_that_is_cut_off_is_ended_by_the_next() -> None:
         finally:
             opened[number] = False
 
-    limits = replace(LIMITS, connection_age_max_s=0.01, timeout_s=5)
+    limits = replace(LIMITS, connection_age_max_s=0.01)
     async with server(serve) as url, client(url, limits=limits) as made:
         hanging = asyncio.create_task(post(made))
         await until(lambda: len(opened) == 1)
@@ -183,7 +201,7 @@ async def test_an_answer_that_trickles_is_cut_at_the_deadline() -> None:
             await writer.drain()
             await asyncio.sleep(0.05)
 
-    async with server(trickle) as url, client(url) as wire:
+    async with server(trickle) as url, client(url, limits=IMPATIENT) as wire:
         assert (await post(wire)).fault is Fault.READ_TIMEOUT
 
 

@@ -10,7 +10,7 @@ from app.delivery.observer import Nobody
 from app.model import Cause, Stream
 from app.sandbox.splunk import Fault, HecToken, StandInSplunk
 from app.splunk.answers import Outcome, Scope
-from tests.journey.delivery_world import Part, acme, ids_of, until, world
+from tests.journey.delivery_world import Part, StayingSplunk, acme, ids_of, until, world
 
 CLEAN = [
     pytest.param(Fault.busy(), id="503 code 9"),
@@ -188,7 +188,7 @@ async def test_a_wrong_index_pauses_its_lane_only(tmp_path: Path) -> None:
             here.run()
             await until(here.supervisor.states)
             good = await here.accept(5)
-            await splunk.wait_for(5, timeout_s=5)
+            await splunk.wait_for(5, timeout_s=60)
             assert sorted(ids_of(splunk.indexed)) == good
             assert "index forbidden" in str(here.supervisor.states()[0])
             assert not await here.dead()
@@ -317,7 +317,7 @@ async def test_a_hec_token_that_comes_back_resumes_alone(tmp_path: Path) -> None
 
 async def test_a_splunk_that_is_away_is_waited_for(tmp_path: Path) -> None:
     """No connection: the hooks wait, and go when Splunk is back."""
-    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk) as here:
+    async with StayingSplunk([]) as splunk, acme(tmp_path, splunk) as here:
         ids = await here.accept(5)
         await splunk.stop()
         here.run()
@@ -325,6 +325,6 @@ async def test_a_splunk_that_is_away_is_waited_for(tmp_path: Path) -> None:
         assert "Connection refused" in str(here.supervisor.states()[0]) or "no connection" in str(
             here.supervisor.states()[0]
         )
-        await splunk.start(port=splunk.port)
+        await splunk.start()
         await here.until_settled()
         assert sorted(ids_of(splunk.indexed)) == ids

@@ -13,9 +13,9 @@ from tests.journey.delivery_world import Counting, Flaky, Part, acme, ids_of, un
 
 async def test_leases_of_what_waits_long_are_renewed(tmp_path: Path) -> None:
     """A slow Splunk takes several leases' time: nobody sends the same twice."""
-    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk, batch=3, lease_s=0.15) as here:
+    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk, batch=3, lease_s=0.6) as here:
         ids = await here.accept(3)
-        splunk.script(Fault.slow(0.6))
+        splunk.script(Fault.slow(1.8))
         here.run()
         await here.until_settled()
         assert sorted(ids_of(splunk.indexed)) == ids

@@ -16,9 +16,9 @@ import orjson
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from app.sandbox.splunk import HecToken, RequestSeen, StandInSplunk
+from app.sandbox.splunk import HecToken, RequestSeen
 from tests.journey.arbitrary_faults import FAULTS, lies, thorough
-from tests.journey.delivery_world import Part, World, ids_of, world
+from tests.journey.delivery_world import Part, StayingSplunk, World, ids_of, world
 
 TENANTS = ("a", "b", "c")
 EVENT_BYTES_MAX = 5_000
@@ -42,7 +42,7 @@ class Lanes(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.parts = AsyncExitStack()
-        self.splunk = StandInSplunk([HecToken(each) for each in TENANTS], event_bytes_max=EVENT_BYTES_MAX)
+        self.splunk = StayingSplunk([HecToken(each) for each in TENANTS], event_bytes_max=EVENT_BYTES_MAX)
         self.here: World | None = None
         self.faults = "clean"
         self.healthy: dict[str, str] = {}
@@ -123,9 +123,8 @@ class Lanes(RuleBasedStateMachine):
         self.run(self._restart_splunk())
 
     async def _restart_splunk(self) -> None:
-        port = self.splunk.port
         await self.splunk.stop()
-        await self.splunk.start(port=port)
+        await self.splunk.start()
 
     def teardown(self) -> None:
         """What was forbidden is allowed again; everything comes to its end, and the books are looked at."""
@@ -133,7 +132,7 @@ class Lanes(RuleBasedStateMachine):
             if self.here is not None:
                 for tenant in TENANTS:
                     self.mend_hec_token(tenant)
-                self.run(self.world.until_settled(timeout_s=30))
+                self.run(self.world.until_settled())
                 self.run(self._look())
         finally:
             self.run(self.parts.aclose())

@@ -65,7 +65,7 @@ async def test_everything_is_indexed_or_buried(tmp_path: Path, seed: int, faults
                 size = rng.choice((0, 0, 0, 9_000))
                 ids = await here.accept(rng.randint(1, 12), tenant=rng.choice(tenants), size=size)
                 (poison if size else healthy).extend(ids)
-            await here.until_settled(timeout_s=30)
+            await here.until_settled()
             copies = Counter(ids_of(splunk.indexed))
             buried = {each.delivery_id: each for each in await here.dead()}
             strangers = [each for each in buried.values() if each.delivery_id in healthy]

@@ -6,7 +6,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from app.tenants.model import Destination, Tls
 from tests.journey.delivery_world import Part, tenants_file, until, world
 
 TOKEN = Secret("env:HEC", b"hec-secret")
-LIMITS = WireLimits(connect_timeout_s=2, timeout_s=2, keepalive_s=8, connection_age_max_s=180, connections_max=4)
+LIMITS = WireLimits(connect_timeout_s=10, timeout_s=30, keepalive_s=8, connection_age_max_s=180, connections_max=4)
 PLAIN_CA = """
 [req]
 distinguished_name = dn
@@ -86,15 +86,21 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
     return Papers(folder)
 
 
-@asynccontextmanager
-async def splunk_of(papers: Papers, *, wants_client: bool = False) -> AsyncIterator[StandInSplunk]:
-    """A Splunk under the server certificate."""
+def server_context(papers: Papers, *, wants_client: bool) -> ssl.SSLContext:
+    """What a Splunk shows, and whether it asks for a client certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(papers.path("server.pem"), papers.path("server.key"))
     if wants_client:
         context.load_verify_locations(papers.path("ca.pem"))
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+@asynccontextmanager
+async def splunk_of(papers: Papers, *, wants_client: bool = False) -> AsyncIterator[StandInSplunk]:
+    """A Splunk under the server certificate."""
+    context = server_context(papers, wants_client=wants_client)
     async with StandInSplunk([HecToken("hec-secret")], tls=context) as splunk:
         yield splunk
 
@@ -150,6 +156,39 @@ async def test_a_client_certificate_is_shown_where_splunk_asks_for_one(papers: P
         assert (await post(splunk.url, known)).code == 0
         assert (await post(splunk.url, Tls(pin_sha256=pin))).fault is not None
         assert splunk.request_count == 1
+
+
+async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, context: ssl.SSLContext) -> None:
+    """A handshake as OpenSSL makes it: it fails with an alert, which asyncio's own servers do not send."""
+    coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(coming, going, server_side=True)
+    with suppress(ssl.SSLError, ConnectionError):
+        while True:
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                writer.write(going.read())
+                coming.write(await reader.read(65_536))
+            except ssl.SSLError:
+                break
+    writer.write(going.read())
+    await reader.read()
+    writer.close()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_client_certificate_that_is_missing_is_told_and_nothing_is_in_doubt(
+    papers: Papers, version: ssl.TLSVersion
+) -> None:
+    """TLS 1.3 tells it after the request went out, which nobody looked at; one such Splunk must not end the relay."""
+    context = server_context(papers, wants_client=True)
+    context.maximum_version = version
+    listening = await asyncio.start_server(lambda reader, writer: refuse(reader, writer, context), "127.0.0.1", 0)
+    async with listening:
+        url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        answer = await post(url, Tls(pin_sha256=frozenset({papers.fingerprint})))
+    assert answer.fault is Fault.TLS_FAILED
+    assert answer.detail.startswith("the other side says: ")
 
 
 async def test_a_key_that_does_not_belong_to_the_certificate_is_told(papers: Papers) -> None:

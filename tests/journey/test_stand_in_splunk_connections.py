@@ -32,7 +32,7 @@ async def spoken(splunk: StandInSplunk, sent: bytes) -> bytes:
     """Everything that comes back until the stand-in hangs up."""
     reader, writer = await asyncio.open_connection("127.0.0.1", splunk.port)
     writer.write(sent)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         answer = await reader.read()
     writer.close()
     await writer.wait_closed()
@@ -62,18 +62,18 @@ async def test_with_a_user_agent_connections_are_kept() -> None:
 async def test_an_idle_connection_is_closed() -> None:
     """[spec] inputs.conf: 7200 s, or 12 s when busy (busyKeepAliveIdleTimeout); settable here."""
     assert (IDLE_CLOSE_S, BUSY_IDLE_CLOSE_S) == (7200, 12)
-    async with StandInSplunk(TOKENS, idle_close_s=0.05) as splunk:
+    async with StandInSplunk(TOKENS, idle_close_s=0.4) as splunk:
         began = asyncio.get_running_loop().time()
         answer = await spoken(splunk, request(BODY, "User-Agent: test"))
 
         assert answer.startswith(b"HTTP/1.1 200 ")
-        assert asyncio.get_running_loop().time() - began >= 0.05
+        assert asyncio.get_running_loop().time() - began >= 0.4
         assert await spoken(splunk, b"") == b""
 
 
 async def test_requests_may_be_pipelined() -> None:
     """[spec] RFC 9112: answered in order."""
-    async with StandInSplunk(TOKENS, idle_close_s=0.05) as splunk:
+    async with StandInSplunk(TOKENS, idle_close_s=0.4) as splunk:
         one, two = request(BODY, "User-Agent: test"), request(b"{", "User-Agent: test")
         answer = await spoken(splunk, one + two)
 
@@ -100,7 +100,7 @@ async def test_who_waits_to_be_told_to_go_on_is_told() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", splunk.port)
         whole = request(BODY, "User-Agent: test", "Expect: 100-continue")
         writer.write(whole[: -len(BODY)])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert (await reader.readline()).startswith(b"HTTP/1.1 100 ")
             writer.write(BODY)
             assert await splunk.wait_for(1)
@@ -156,7 +156,7 @@ async def test_a_stop_ends_what_hangs() -> None:
     async with calls_to(splunk) as calls:
         hanging = asyncio.create_task(calls.post(BODY))
         await splunk.wait_for(1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await splunk.stop()
         with pytest.raises(httpx.HTTPError):
             await hanging

@@ -257,10 +257,11 @@ async def test_a_standing_fault_stands_until_taken_away() -> None:
 async def test_a_fault_lets_nobody_in() -> None:
     """[stand-in] A fault that stores, stores what would have been stored: nothing under an unknown hec_token."""
     async with StandInSplunk(TOKENS) as splunk, calls_to(splunk) as calls:
-        splunk.script(Fault.accept_then(24), Fault.busy(after=2), Fault.status(504, stored=True))
-        answers = [await calls.post(THREE, token="nobody") for _ in range(3)]
+        faults = (Fault.accept_then(24), Fault.busy(after=2), Fault.code(6, number=1), Fault.status(504, stored=True))
+        splunk.script(*faults)
+        answers = [await calls.post(THREE, token="nobody") for _ in faults]
 
-        assert [each.status_code for each in answers] == [403, 403, 504]
+        assert [each.status_code for each in answers] == [403, 403, 403, 504]
         assert splunk.indexed == []
 
 

@@ -16,8 +16,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Splunk, 
     try:
         yield splunk, relay
     finally:
-        relay.life.remove()
-        splunk.life.remove()
+        relay.remove()
+        splunk.remove()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.torture.ports import number, reserved_port
+
 IMAGE = os.environ.get("RELAY_TEST_IMAGE", "")
 ENGINE = os.environ.get("RELAY_TEST_ENGINE", "docker")
 SECRET = "d1" * 32
 HEC_TOKEN = "5f0d2c1e-7a3b-4c8d-9e6f-a1b2c3d4e5f6"
-READY_DEADLINE_S = 30.0
+READY_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 60.0
 NEVER_BEGUN = 1000
 """No exit status of any process."""
@@ -86,7 +87,8 @@ class Server:
     """A ``relay`` command that serves HTTP on a port of its own, from start to start."""
 
     def __init__(self, folder: Path, name: str, sign_of_life: str) -> None:
-        self.port = _free_port()
+        self._reserved = reserved_port()
+        self.port = number(self._reserved)
         self.life: Life = Container(folder, name) if IMAGE else Spawned(folder, name)
         self._sign_of_life = sign_of_life
 
@@ -117,13 +119,18 @@ class Server:
             time.sleep(0.02)
         return status
 
+    def remove(self) -> None:
+        """End it for good."""
+        self.life.remove()
+        self._reserved.close()
+
     def get(self, path: str) -> Answer:
         """One GET."""
         return self.ask("GET", path, b"", {})
 
     def ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """One request, as given."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         with contextlib.closing(connection):
             connection.request(method, path, body, dict(headers))
             answer = connection.getresponse()
@@ -146,7 +153,7 @@ class Splunk(Server):
         """Start it, with one hec_token that may write to one index."""
         self.begin("splunk", "--port", str(self.port), "--token", f"{HEC_TOKEN}:sentry", "--show", settings={})
 
-    def wait_for(self, delivery_ids: set[str], *, deadline_s: float = 30.0) -> list[dict[str, Any]]:
+    def wait_for(self, delivery_ids: set[str], *, deadline_s: float = 60.0) -> list[dict[str, Any]]:
         """Every hec_event so far, as soon as all of these are among them; ``AssertionError`` if they never are."""
         deadline = time.monotonic() + deadline_s
         while missing := delivery_ids - {each["fields"]["delivery_id"] for each in self.indexed()}:
@@ -301,9 +308,3 @@ def hook(number: int, resource: str = "issue") -> tuple[bytes, dict[str, str]]:
 def _write(path: Path, text: str) -> None:
     path.write_text(text, "utf-8")
     path.chmod(0o644)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port

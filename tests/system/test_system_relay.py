@@ -140,7 +140,7 @@ def test_a_stop_amid_hooks_keeps_every_202(relay: Relay, splunk: Splunk) -> None
     sender.start()
     accepted(relay, range(70, 80))
     assert relay.stop() == 128 + signal.SIGTERM
-    sender.join(30)
+    sender.join()
     assert delivery_ids
     relay.start()
     splunk.wait_for(delivery_ids)

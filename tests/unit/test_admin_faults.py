@@ -30,7 +30,8 @@ class Broken:
 
 async def answered(desk: Any) -> tuple[int, dict[str, Any]]:
     """Status and body for a look at the books."""
-    api = AdminApi(desk, AdminToken.load("env:ADMIN", environ=ENVIRON))
+    refused: list[str] = []
+    api = AdminApi(desk, AdminToken.load("env:ADMIN", environ=ENVIRON), refused=refused.append)
     headers = [(b"authorization", f"Bearer {TOKEN}".encode())]
     scope = {"type": "http", "method": "GET", "path": "/admin/api/stats", "query_string": b"", "headers": headers}
     sent: list[MutableMapping[str, Any]] = []
@@ -40,7 +41,9 @@ async def answered(desk: Any) -> tuple[int, dict[str, Any]]:
 
     receive: Callable[[], Awaitable[MutableMapping[str, Any]]] = asyncio.Event().wait  # type: ignore[assignment] # never asked
     await api(scope, receive, send)
-    return sent[0]["status"], orjson.loads(sent[1]["body"])
+    body = orjson.loads(sent[1]["body"])
+    assert refused == [body["error"]]
+    return sent[0]["status"], body
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ def metrics_page() -> str:
     metrics.accepted("acme", fresh=True, seconds=1)
     metrics.accepted("acme", fresh=False, seconds=1)
     metrics.refused("bad_signature")
+    metrics.admin_refused("bad_admin_token")
     metrics.attempted(stream, outcome="delivered", hec_code="0", hec_events=1, body_bytes=1, seconds=1)
     metrics.delivered(stream, delays_s=[1])
     metrics.resent(stream, count=1, ambiguous=True)

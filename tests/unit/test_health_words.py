@@ -25,6 +25,8 @@ def words(now: float = 200.0, **changes: object) -> list[str]:
 def test_a_spool_with_room_says_what_it_holds() -> None:
     """And nothing else."""
     assert words() == ["5 deliveries waiting, 4 dead letters, 90 payload bytes"]
+    one = [replace(COUNT, waiting=1, dead=1)]
+    assert words(streams=one) == ["1 delivery waiting, 1 dead letter, 90 payload bytes"]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,18 @@ def test_an_unknown_variable_is_refused_with_the_nearest_name() -> None:
         "RELAY_BODY_BYTE_MAX is not a setting; the nearest one is RELAY_BODY_BYTES_MAX"
     )
     assert refusal(RELAY_XYZZY="5") == "RELAY_XYZZY is not a setting; see docs/settings.md"
+    assert refusal(RELAY_ROLE="accept") == "RELAY_ROLE is not a setting; see docs/settings.md"
+
+
+@pytest.mark.parametrize(
+    "name", ["RELAY_SPOOL_URL", "RELAY_TENANTS_FILE", "RELAY_HOST", "RELAY_PORT", "RELAY_ADMIN_TOKEN"]
+)
+@pytest.mark.parametrize("text", ["sqlite:///a.db\r", " 1", "1 ", "a\x00b", " "])
+def test_a_value_that_is_not_one_clean_line_is_refused_once_and_not_repeated(name: str, text: str) -> None:
+    """With Windows line ends in a file of settings, the spool would be another file than the one that is meant."""
+    words = refusal(**{name: text})
+    assert words.startswith(f"{name} has white space at an end, or an unprintable character")
+    assert words.isprintable()
 
 
 @pytest.mark.parametrize("name", ["RELAY_PORT_8080_TCP_ADDR", "RELAY_SERVICE_HOST"])

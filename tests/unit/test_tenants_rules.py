@@ -106,7 +106,11 @@ def test_an_installation_comes_out_in_lower_case_with_hyphens(text: str) -> None
 @pytest.mark.parametrize(
     ("rule", "good", "bad"),
     [
-        (rules.client_secret, [b"abc", b"a b"], [b"", b"  ", b"a\nb", b"a\x00"]),
+        (
+            rules.client_secret,
+            [b"abc", b"a b"],
+            [b"", b"  ", b"a\nb", b"a\x00", b" a", b"a\t", b'"a"', b"'a'", b"\xef\xbb\xbfa"],
+        ),
         (rules.legacy_key, [b"0123456789abcdef"], [b"", b"short", b"0123456789abcde/", b"0123456789abcdef?"]),
         (rules.hec_token, [b"abcd1234", b"B5A79AAD-D822-46CC-80D1-819F80D7BFB0"], [b"", b"a b", b"a\n", b"\xc3\xa9"]),
         (rules.certificates, [b"x\n-----BEGIN CERTIFICATE-----\ny"], [b"", b"hunter2"]),
@@ -115,8 +119,8 @@ def test_an_installation_comes_out_in_lower_case_with_hyphens(text: str) -> None
 def test_a_secret_is_fit_for_its_use_or_refused(
     rule: Callable[[bytes], bytes], good: list[bytes], bad: list[bytes]
 ) -> None:
-    """An empty client secret would let anybody sign, an odd hec_token break the header."""
+    """An empty client secret would let anybody sign, a badly copied one nobody; an odd hec_token breaks the header."""
     assert [rule(each) for each in good] == good
     for each in bad:
-        with pytest.raises(ValueError, match=r"is empty|more than one line|must be|holds no"):
+        with pytest.raises(ValueError, match=r"is empty|more than one line|must be|holds no|in quotes|white space"):
             rule(each)

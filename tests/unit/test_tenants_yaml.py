@@ -73,9 +73,13 @@ def test_deep_nesting_is_refused_before_it_hurts(opening: str) -> None:
         ("a: 1\n---\nb: 2\n", "t.yaml:2:1: a second document begins here"),
         ("a: 'x", "t.yaml:1:"),
         ("a: [x", "not valid YAML"),
-        ("\ta: 1", "not valid YAML"),
-        (b"a: \xff\xfe", "t.yaml"),
-        (b"a: \x00", "t.yaml"),
+        ("a: [x\nb: c", "did not find expected ',' or ']'"),
+        (
+            "a:\n\tb: 1",
+            "found character that cannot start any token; a tab stands there, indent with spaces",
+        ),
+        (b"a:\nb: \xff\xfe", "t.yaml:2: not text in UTF-8: "),
+        (b"a: \x00", "t.yaml:1: not text in UTF-8: control characters are not allowed"),
     ],
 )
 def test_what_is_not_plain_yaml_is_refused_with_its_place(text: str | bytes, words: str) -> None:

@@ -171,9 +171,9 @@ def test_masks_meet_texts_numbers_and_keys_alike() -> None:
 
 def test_a_mask_that_makes_backtracking_engines_run_for_ever_takes_a_moment() -> None:
     """The engine reads a text once, whatever the pattern."""
-    started = time.perf_counter()
+    started = time.process_time()
     event = _event({"title": "x", "message": "a" * 50_000}, "full", masks=(mask(r"(a+)+…?$"), mask(r"(a|a)*b")))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert "aaaa" not in _text(event)
 
 

@@ -197,7 +197,7 @@ def test_no_resource_lets_a_grant_or_a_download_link_pass(resource: str, *, brok
 )
 def test_no_text_is_slow_to_look_through(text: str) -> None:
     """Texts that make a backtracking pattern run for ever take a moment."""
-    started = time.perf_counter()
+    started = time.process_time()
     scrub(text + "token", STANDING, broken=True)
     scrub(text + "token", STANDING)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

@@ -52,6 +52,6 @@ def test_every_condition_must_hold_and_any_value_will_do() -> None:
 
 def test_no_pattern_is_slow() -> None:
     """The pattern that takes a backtracking matcher for ever."""
-    started = time.perf_counter()
+    started = time.process_time()
     assert not matches("*a" * 200 + "b", "a" * 100_000)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

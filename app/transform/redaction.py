@@ -9,12 +9,14 @@ from collections.abc import Iterable
 from app.tenants.privacy import Privacy
 from app.transform.personal import Known, Standing
 from app.transform.scrubbing import scrub
-from app.transform.secret_names import FILTERED, grant_code, secret_name
+from app.transform.secret_names import FILTERED, grant_code, query_secret, secret_name
 
 LEVELS_MAX = 60
 """How deep a kept payload may nest; orjson writes 254 levels, and no real payload has 30."""
 
 _INSTALLATIONS = frozenset({"installation", "installations"})
+_QUERIES = frozenset({"query", "query_string"})
+"""Under these stands the query of a URL, alone."""
 _NEVER = frozenset({"_meta"})
 """Sentry's remarks on what it filtered, which may hold what was there before."""
 
@@ -58,9 +60,9 @@ class Redaction:
         """As ``redact``, of what stands under a name of the schema's own."""
         return self._value(name, value, "", 0)
 
-    def text(self, text: str, *, broken: bool = False) -> str:
-        """The text without what must not leave. ``broken``: it is a payload that could not be parsed."""
-        text = scrub(text, self._standing, broken=broken)
+    def text(self, text: str, *, broken: bool = False, query: bool = False) -> str:
+        """The text without what must not leave. ``broken`` and ``query`` say what it is, as for ``scrub``."""
+        text = scrub(text, self._standing, broken=broken, query=query)
         for known in self._known:
             text = known.replaced(text)
         for mask in self._masks:
@@ -78,13 +80,16 @@ class Redaction:
             return FILTERED
         if isinstance(value, str) and (instead := self._standing.in_place_of(key, value)) is not None:
             return instead
+        if isinstance(value, str):
+            return self.text(value, query=key in _QUERIES)
         return self.redact(value, within=key, level=level)
 
     def _list(self, value: list[object], within: str, level: int) -> list[object]:
         """A list; of ``["Authorization", "..."]``, how Sentry writes headers and cookies, the name counts."""
         name, second = (value[0], value[1]) if len(value) > 1 else (None, None)
         if isinstance(name, str) and isinstance(second, str | list):
-            instead = self._value(name, second, "", level)
+            hidden = within in _QUERIES and isinstance(second, str) and query_secret(name, second)
+            instead = FILTERED if hidden else self._value(name, second, "", level)
             return [self.text(name), instead, *(self.redact(each, level=level) for each in value[2:])]
         return [self._value(within, each, "", level) for each in value]
 

@@ -5,9 +5,11 @@ No pattern here can backtrack: runs are possessive or bounded, and every match s
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 from app.transform.personal import Standing
-from app.transform.secret_names import FILTERED, grant_code, personal_name, secret_name
+from app.transform.secret_names import FILTERED, grant_code, personal_name, query_secret, secret_name
+from app.transform.shapes import without_keys, without_tokens
 
 # A quoted key and its colon, in JSON, in JSON inside a JSON string, or in a Python repr.
 _QUOTED_KEY = re.compile(r"""(?<!\w)\\{0,4}+["']([\w.\\-]{1,120}+)["']\s{0,8}+:\s{0,8}+""", re.ASCII)
@@ -20,12 +22,23 @@ _SAID_NAME = re.compile(r"""\\{0,4}+["']([\w.\\-]{1,120}+)""", re.ASCII)
 _NEAR = 300
 """How far a "value" may stand behind the "name" it belongs to."""
 # name=value in a query, a form, a cookie or a log line.
-_ASSIGNED = re.compile(r"""(?<![\w.%-])([\w.%-]{1,120}+)(=)([^&\s"'<>#;,]++)""", re.ASCII)
+_ASSIGNED = re.compile(r"""(?<![\w.%-])([\w.%-]{1,120}+)=""", re.ASCII)
+_ASSIGNED_VALUE = re.compile(r"""[^&\s"'<>#;,]++""")
 # A header spelled out in text. Plain words before a colon ("Unexpected token: <") are no headers.
 _HEADER = re.compile(
-    r"""(?<![\w-])(cookie|authorization|(?:[\w]{1,30}+-){1,6}+[\w]{1,30}+)(:[ \t]{0,8}+)([^\r\n"']++)""",
+    r"""(?<![\w-])(cookie|authorization|(?:[\w]{1,30}+-){1,6}+[\w]{1,30}+):[ \t]{0,8}+""", re.IGNORECASE | re.ASCII
+)
+_HEADER_VALUE = re.compile(r"""[^\r\n"']++""")
+# "name: value" in words, with a blank: ``#<Token:0x0055...>`` is Ruby's, ``auth:8080`` a host.
+_SAID = re.compile(
+    r"""(?<![\w.%-])((?:(?:api|access|secret|private|auth|session)[ ])?[\w.%-]{1,120}+)[ \t]{0,8}+:[ \t]{1,8}+"""
+    r"""\\{0,4}+["']?+""",
     re.IGNORECASE | re.ASCII,
 )
+_SAID_VALUE = re.compile(r"""[^\s"'<>\\](?:[^\s"'\\]|\\(?!["'nrt])){7,}+""")
+_DIGIT = re.compile("[0-9]")
+_GLANCE = 200
+"""How much of a value is looked at before it is known that it goes: in it may be names with values again."""
 _SCHEME = re.compile(r"""\b(Bearer|Basic|Splunk|Digest)([ \t]{1,4}+)([\w.~+/=:-]{6,}+)""", re.IGNORECASE | re.ASCII)
 # Of a URL, also of one that was cut before its end; without a colon only what is as long as a credential.
 _USER_INFO = re.compile(r"""(://)(?:([^/\s:@?#]{0,200}+:)([^/\s@?#…]{1,400}+)(?=[@…])|([^/\s:@?#]{20,400}+)(?=@))""")
@@ -34,30 +47,74 @@ _ESCAPED_STRING = re.compile(r"""\\{1,4}+["'][^"']*+["']?""")
 _PLAIN_VALUE = re.compile(r"[^,}\]\r\n]*+")
 _BRACKET_OR_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 _UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_Instead = Callable[[re.Match[str], str], str | None]
+"""What stands in place of a value behind this name; ``None``: it stays."""
+_NOTHING = frozenset({"", "null", "none", "true", "false"})
+"""What tells that there is no credential, in lower case."""
 
 
-def scrub(text: str, standing: Standing, *, broken: bool = False) -> str:
-    """The text without what must not leave: JSON pairs, assignments, headers, schemes, user-info of URLs.
+def scrub(text: str, standing: Standing, *, broken: bool = False, query: bool = False) -> str:
+    """The text without what must not leave: JSON pairs, assignments, headers, schemes, user-info of URLs, known shapes.
 
     ``broken``: the text is a payload that could not be parsed, so that any ``code`` may be an installation's.
+    ``query``: it is the query of a URL, without its question mark.
     """
+    text = without_keys(text)  # before its first word is taken for a value of its own
     if '"' in text or "'" in text:
         text = _scrub_pairs(text, standing, broken=broken)
     if "=" in text:
-        text = _ASSIGNED.sub(lambda found: _by_name(found, standing), text)
+        text = _by_names(_ASSIGNED, _ASSIGNED_VALUE, text, partial(_assigned, standing=standing, query=query))
     if ":" in text:
-        text = _HEADER.sub(lambda found: _by_name(found, standing), text)
+        text = _by_names(_HEADER, _HEADER_VALUE, text, partial(_named, standing=standing))
+        if ": " in text or ":\t" in text:
+            text = _by_names(_SAID, _SAID_VALUE, text, _said)
         if "://" in text and ("@" in text or "…" in text):
             text = _USER_INFO.sub(lambda found: f"://{found[2] or ''}{FILTERED}", text)
-    return _SCHEME.sub(_by_look, text) if " " in text or "\t" in text else text
+    if " " in text or "\t" in text:
+        text = _SCHEME.sub(_by_look, text)
+    return without_tokens(text)
 
 
-def _by_name(found: re.Match[str], standing: Standing) -> str:
-    name, between, value = found.groups()
+def _by_names(names: re.Pattern[str], values: re.Pattern[str], text: str, instead: _Instead) -> str:
+    """The text with what ``instead`` puts in place of a value. A value that stays may hold names of its own."""
+    pieces: list[str] = []
+    done = 0
+    for found in names.finditer(text):
+        start = found.end()
+        if start < done or (value := values.match(text, start, start + _GLANCE)) is None:
+            continue
+        if (put := instead(found, value[0])) is None:
+            continue
+        end = value.end()
+        if end == start + _GLANCE:
+            end = _end(values.match, text, start)
+            put = instead(found, text[start:end]) or put
+        pieces += (text[done:start], put)
+        done = end
+    return "".join((*pieces, text[done:])) if pieces else text
+
+
+def _assigned(found: re.Match[str], value: str, *, standing: Standing, query: bool) -> str | None:
+    """``name=value``; in a query, a short name may be a credential's too."""
+    start = found.start()
+    in_query = found.string.endswith(("?", "&", "&amp;"), 0, start) if start else query
+    if in_query and query_secret(found[1], value):
+        return FILTERED
+    return _named(found, value, standing=standing)
+
+
+def _said(found: re.Match[str], value: str) -> str | None:
+    """``password: hunter22`` but not ``Unexpected token: foo``: a credential has a digit."""
+    return FILTERED if _DIGIT.search(value) and secret_name(found[1]) else None
+
+
+def _named(found: re.Match[str], value: str, *, standing: Standing) -> str | None:
+    name = found[1]
+    if value.rstrip(")]}.,:").lower() in _NOTHING:
+        return None
     if secret_name(name) or (name.lower() == "code" and grant_code(value)):
-        return f"{name}{between}{FILTERED}"
-    instead = standing.in_place_of(name, value)
-    return found[0] if instead is None else f"{name}{between}{instead}"
+        return FILTERED
+    return standing.in_place_of(name, value)
 
 
 def _by_look(found: re.Match[str]) -> str:
@@ -102,7 +159,7 @@ def _concerned(name: str, begins: str, *, broken: bool) -> bool:
 
 def _instead(name: str, value: str, standing: Standing, *, broken: bool) -> str | None:
     """What stands in place of a value as it is spelled in the text, quotes included."""
-    if value in ("", "null", "true", "false"):
+    if value.lower() in _NOTHING:
         return None
     quote = '\\"' if value[0] == "\\" else '"'
     if secret_name(name) or (name == "code" and _may_be_grant(value, broken=broken)):

@@ -54,6 +54,11 @@ _LAST_WORDS = (
 """What such a name ends in, unless it ends in a separator: a quick no for nearly every name."""
 _ALNUM = "abcdefghijklmnopqrstuvwxyz0123456789"
 _NAME_CHARS_MAX = 120
+QUERY_NAMES = "sig|key"
+"""In the query of a URL these are names of credentials too, where their value looks like one."""
+_QUERY_NAMES = frozenset(QUERY_NAMES.split("|"))
+_QUERY_CHARS_MIN = 16
+_DIGIT = re.compile("[0-9]")
 _GRANT = re.compile(r"(?=[^\s]*\d)[\w+/=~.-]{16,512}", re.ASCII)
 
 
@@ -84,3 +89,8 @@ def _kind(lowered: str) -> Literal["secret", "email", "ip"] | None:
 def grant_code(value: object) -> bool:
     """Whether the value of a ``code`` looks like a one-time OAuth grant rather than an error's code."""
     return isinstance(value, str) and _GRANT.fullmatch(value) is not None
+
+
+def query_secret(name: str, value: str) -> bool:
+    """Whether a parameter of a URL's query is a signature or a key, not a name to sort by."""
+    return name.lower() in _QUERY_NAMES and len(value) >= _QUERY_CHARS_MIN and _DIGIT.search(value) is not None

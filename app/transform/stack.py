@@ -52,7 +52,7 @@ def where(event: Event, chain: list[Thrown]) -> tuple[str, bool] | None:
     stacks = [_frames(each.stacktrace) for each in chain]
     if (own := _newest_own(stacks)) is not None:
         return own, True
-    loose = list(_loose_stacks(event))
+    loose = list(_loose_stacks(event, guess=not any(stacks)))
     if (own := _newest_own(loose)) is not None:
         return own, True
     newest = next((found for stack in (*stacks, *loose) if stack and (found := place(stack[-1]))), None)
@@ -130,10 +130,18 @@ def _newest_own(stacks: Iterable[Sequence[Frame]]) -> str | None:
     return None
 
 
-def _loose_stacks(event: Event) -> Iterator[Sequence[Frame]]:
-    yield _frames(event.stacktrace)
+def _loose_stacks(event: Event, *, guess: bool = True) -> Iterator[Sequence[Frame]]:
+    """The event's own stack, then those of threads that crashed, then of those that ran when it happened.
+
+    ``guess``: where none of these has a frame, that of the one thread that has.
+    """
+    own = _frames(event.stacktrace)
+    yield own
     threads = event.threads.values or () if event.threads is not None else ()
-    for word in ("crashed", "current"):
-        for thread in threads:
-            if getattr(thread, word) is True:
-                yield _frames(thread.stacktrace)
+    framed = [thread for thread in threads if _frames(thread.stacktrace)]
+    marked = [thread for thread in framed if thread.crashed is True]
+    marked += [thread for thread in framed if thread.current is True and thread.crashed is not True]
+    if guess and not marked and not own:
+        marked = framed if len(framed) == 1 else []
+    for thread in marked:
+        yield _frames(thread.stacktrace)

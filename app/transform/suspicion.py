@@ -9,7 +9,16 @@ from functools import cache
 
 import re2
 
-from app.transform.secret_names import EMAIL_ENDINGS, GAP, IP_ENDINGS, IP_NAMES, SECRET_ENDINGS, SECRET_NAMES
+from app.transform.secret_names import (
+    EMAIL_ENDINGS,
+    GAP,
+    IP_ENDINGS,
+    IP_NAMES,
+    QUERY_NAMES,
+    SECRET_ENDINGS,
+    SECRET_NAMES,
+)
+from app.transform.shapes import STARTS
 
 _LOOKS = (
     r"(?:^|[^\w.%-])code[\\\"'\s]*[=:]",
@@ -18,8 +27,12 @@ _LOOKS = (
     r"://[^/\s:@?#\"]{20,}@",
     r"\\\\u00[0-9a-f]",
     r"\\u0000",
+    rf"(?:[?&]|&amp;|\"query(?:_string)?\":\")(?:{QUERY_NAMES})=",
+    f"(?-i:{STARTS})",
 )
-"""A grant, a credential by its scheme, user-info of a URL, JSON in JSON whose names are escaped, a NUL."""
+"""A grant, a credential by its scheme, user-info of a URL, JSON in JSON whose names are escaped, a NUL, a credential of
+a URL's query, one by its look. No border before a look: in JSON, a letter before it may be that of an escape.
+"""
 
 _EMAIL = r"(?:@|%40)[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}"
 """The end of an e-mail address; of a release (``shop@2.4.1``) it is none."""

@@ -1,6 +1,8 @@
 """Credentials stay behind, wherever they stand."""
 
 import time
+from dataclasses import replace
+from typing import Literal
 
 import orjson
 import pytest
@@ -23,6 +25,31 @@ SECRET = "hunter2hunter2"
 STANDING = Standing(Privacy())
 REDACTION = Redaction(Privacy())
 DESTINATION = Destination(tenant="acme", name="main", url="https://s", hec_token=None, hec_token_ref="env:T")
+
+BODY = "aB3dE6gH9j" * 4
+"""Forty characters of a credential; put together here, so that no source holds what looks like one."""
+PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{BODY}\n{BODY}\n-----END RSA PRIVATE KEY-----"
+SHAPES = {
+    "jwt": f"eyJ{BODY}.eyJ{BODY}.{BODY}_-x",
+    "jwt without a signature": f"eyJ{BODY}.eyJ{BODY}.",
+    "jwt that was cut": f"eyJ{BODY}.eyJ{BODY}…",
+    **{f"GitHub {kind}": f"gh{kind}_{BODY}" for kind in "pousr"},
+    "GitHub that was cut": f"ghp_{BODY[:20]}…",
+    "GitHub, fine-grained": f"github_pat_{BODY}_{BODY}",
+    "AWS": "AKIA" + "Z7Y6X5W4" * 2,
+    "AWS, temporary": "ASIA" + "Z7Y6X5W4" * 2,
+    "Slack": f"xoxb-123456789012-{BODY}",
+    "Stripe": f"sk_live_{BODY}",
+    "Stripe, restricted": f"rk_live_{BODY}",
+    "Google": f"AIza{BODY[:34]}_",
+    "Sentry, of an organization": f"sntrys_eyJ{BODY}+/=_{BODY}",
+    "Sentry, of a user": f"sntryu_{BODY}",
+    "PEM": PEM,
+    "PEM, newlines spelled out": PEM.replace("\n", "\\n"),
+    "PEM that was cut": PEM[:60] + "…",
+    "PEM of PGP": f"-----BEGIN PGP PRIVATE KEY BLOCK-----\n{BODY}\n-----END PGP PRIVATE KEY BLOCK-----",
+}
+"""Credentials that are known by their look."""
 
 
 def _event(payload: bytes, resource: str) -> HecEvent:
@@ -82,6 +109,105 @@ def test_credentials_are_taken_out_at_any_depth(value: object) -> None:
     assert SECRET not in orjson.dumps(REDACTION.redact(value)).decode()
 
 
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(
+    "around",
+    ["{}", "refused {}: no", "({})", "a\n{}", "a\\n{}", "a\x1f{}", "%3D{}", "\\u003d{}", "schlüssel={}", "鍵{}"],
+)
+def test_credentials_of_a_known_shape_are_taken_out_of_any_text(shape: str, around: str) -> None:
+    """Whatever they stand under and behind, as a key too; the quick look sees them."""
+    text = around.format(shape)
+    before, _, behind = around.partition("{}")
+    assert scrub(text, STANDING) == f"{before}[Filtered]{'' if shape == SHAPES['PEM that was cut'] else behind}"
+    assert suspicious(orjson.dumps({"x": text}), personal=False)
+    assert BODY[:20] not in orjson.dumps(REDACTION.redact({"title": text, text: [text]})).decode()
+
+
+@pytest.mark.parametrize("detail", ["none", "summary", "full"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_no_level_of_detail_lets_a_known_shape_pass(shape: str, detail: Literal["none", "summary", "full"]) -> None:
+    """In the head, the summary, the payload and the indexed fields, cut to their length or not."""
+    error = {
+        "title": f"refused {shape}",
+        "culprit": "x" * 150 + f" {shape}",
+        "environment": shape,
+        "message": f"a {shape}",
+        "contexts": {"c": {"note": "x" * 170 + f" {shape}"}},
+        "extra": [shape],
+    }
+    payload = orjson.dumps({"action": "created", "data": {"error": error}})
+    for body in (payload, payload[:-1]):
+        hook = Hook(delivery_id="ab" * 16, tenant="acme", resource="error", payload=body)
+        made = transform(hook, replace(DESTINATION, detail=detail))
+        assert isinstance(made, HecEvent)
+        assert BODY[:6] not in encode(made, delivery_id="ab" * 16).decode()
+        assert shape not in str(made.event)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"highp_{BODY}",
+        f"weighs_{BODY}",
+        f"keyJ{BODY}.{BODY}.{BODY}",
+        f"a.eyJ{BODY}.",
+        f"eyJ{BODY}",
+        "eyJs.on.py",
+        "TAKIA" + "Z7Y6X5W4" * 2,
+        "AKIA" + "Z7Y6X5W4" * 3,
+        "AKIA and ASIA",
+        "ghp_short",
+        f"sk_test_{BODY}",
+        "task_live_2",
+        "xoxo-1",
+        f"AIza{BODY}",
+        "sntrys_",
+        "-----BEGIN CERTIFICATE-----\nMIIB",
+        "-----BEGIN PUBLIC KEY-----\nMIIB",
+    ],
+)
+def test_what_only_resembles_a_known_shape_is_left(text: str) -> None:
+    """In the middle of a longer word, too short, or public."""
+    assert scrub(text, STANDING) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (f"login failed, password: {SECRET}", "login failed, password: [Filtered]"),
+        (f"Token:  {SECRET} refused", "Token:  [Filtered] refused"),
+        (f"DB_PASSWORD : {SECRET}\nport: 5432", "DB_PASSWORD : [Filtered]\nport: 5432"),
+        (f"secret: '{SECRET}'", "secret: '[Filtered]'"),
+        (f'api_key: \\"{SECRET}\\"', 'api_key: \\"[Filtered]\\"'),
+        (f"API key: {SECRET}", "API key: [Filtered]"),
+        (f"error: password: {SECRET}", "error: password: [Filtered]"),
+        (f"secret : {SECRET}\\foo", "secret : [Filtered]"),
+        (f"GET url=https://x.example/?token={SECRET}", "GET url=https://x.example/?token=[Filtered]"),
+        (f"next=/a?sig={SECRET}12", "next=/a?sig=[Filtered]"),
+        (f"token={SECRET * 50} a=1", "token=[Filtered] a=1"),
+        (f"Content-Type: a, X-Api-Key: {SECRET}", "Content-Type: a, X-Api-Key: [Filtered]"),
+        (f"https://x.example/a?x=1&sig={SECRET}%2B1", "https://x.example/a?x=1&sig=[Filtered]"),
+        (f"/a?key={SECRET}12#b", "/a?key=[Filtered]#b"),
+        (f"/a?x=1&amp;KEY={SECRET}12", "/a?x=1&amp;KEY=[Filtered]"),
+    ],
+)
+def test_what_text_calls_a_credential_is_taken_out(text: str, left: str) -> None:
+    """``name: value`` with a digit in it, ``sig`` and ``key`` in the query of a URL; the quick look sees them."""
+    assert scrub(text, STANDING) == left
+    assert suspicious(orjson.dumps({"text": text}), personal=False)
+
+
+@pytest.mark.parametrize("name", ["sig", "key"])
+def test_a_signature_in_the_query_of_a_request_is_taken_out(name: str) -> None:
+    """Where the query stands alone, without its question mark, as text or in pairs."""
+    event = orjson.dumps(REDACTION.redact({"request": {"query": f"{name}={SECRET}12&a=1"}}))
+    assert event == orjson.dumps({"request": {"query": f"{name}=[Filtered]&a=1"}})
+    assert suspicious(orjson.dumps({"request": {"query": f"{name}={SECRET}12"}}), personal=False)
+    assert REDACTION.redact({"query_string": [[name, SECRET + "12"], ["a", "1"]]}) == {
+        "query_string": [[name, "[Filtered]"], ["a", "1"]]
+    }
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -114,15 +240,44 @@ def test_the_quick_look_sees_a_nul() -> None:
     assert not suspicious(orjson.dumps({"a": "b\1c"}), personal=False)
 
 
+PIECES = st.text(max_size=4) | st.sampled_from(
+    [
+        *SHAPES.values(),
+        *(BODY, BODY[:8], SECRET, "eyJ", "ghp_", "AKIA", "AIza", "sntryu_", "xoxb-", "-----BEGIN ", "PRIVATE KEY-----"),
+        *(
+            "…",
+            ".",
+            "\n",
+            "\t",
+            "\\n",
+            "\x1f",
+            " ",
+            ": ",
+            "=",
+            "?",
+            "&",
+            "'",
+            '"',
+            "sig",
+            "key",
+            "api ",
+            "password",
+            "token",
+        ),
+    ]
+)
+NAMES = ["token", "ip", "x.sid", "pass word", "query", "query_string", "key"]
+
+
 @given(
     st.recursive(
         st.text(max_size=40)
         | st.sampled_from(
             ["token", "a=b", "api-key: x1", "sid=1", "e-mail: a@b.c", "ip=1.2.3.4", "user_ip", "://a:b@c"]
-        ),
+        )
+        | st.lists(PIECES, max_size=5).map("".join),
         lambda inner: (
-            st.dictionaries(st.text(max_size=20) | st.sampled_from(["token", "ip", "x.sid", "pass word"]), inner)
-            | st.lists(inner, max_size=1)
+            st.dictionaries(st.text(max_size=20) | st.sampled_from(NAMES), inner) | st.lists(inner, max_size=1)
         ),
         max_leaves=6,
     )
@@ -144,6 +299,17 @@ def test_what_the_quick_look_lets_pass_has_nothing_to_take_out(value: object) ->
         "anna@example.org wrote shop@2.4.1",
         "retry=3 session.py:45 in send",
         "SELECT * FROM orders WHERE orders.id=5",
+        "SyntaxError: Unexpected token: foo",
+        "Unexpected token: } in JSON at position 12345678",
+        "invalid password: expected something else",
+        "undefined method for #<Token:0x000055d0a1b2c3d4>",
+        "sort key: 12345678 and partition key: order#12345678",
+        "cache miss, key=orders:0123456789abcdef",
+        "https://x.example/?key=name&sig=none",
+        "https://x.example/?key=abcdefghijklmnopqrst",
+        "list(next_page_token=None)",
+        "/list?page_token=null&token=&secret=false&auth=True",
+        "{'token': None, 'secret': False}",
     ],
 )
 def test_text_that_only_talks_of_credentials_is_left(text: str) -> None:
@@ -193,6 +359,21 @@ def test_no_resource_lets_a_grant_or_a_download_link_pass(resource: str, *, brok
         '"token":{"' * 30_000,
         "://:" * 50_000,
         "Bearer " * 30_000,
+        "-----BEGIN PRIVATE KEY-----" * 8_000,
+        "-----BEGIN " + "A " * 100_000,
+        "eyJaaaaaaaa." * 20_000,
+        "eyJ" * 60_000,
+        "eyJ-" * 50_000,
+        "xoxb-" * 40_000,
+        "eyJ" + "a." * 100_000,
+        "ghp_" * 50_000,
+        "token: " * 30_000,
+        "api " * 50_000,
+        "?key=" * 40_000,
+        "ip=" * 60_000,
+        "?code=1" * 30_000,
+        "X-Real-Ip: " * 20_000,
+        "token=None" + ")" * 200_000,
     ],
 )
 def test_no_text_is_slow_to_look_through(text: str) -> None:

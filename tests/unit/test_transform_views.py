@@ -31,6 +31,21 @@ def test_a_crashed_thread_stands_in_for_a_missing_exception() -> None:
     assert _event({"stacktrace": stack})["frames"] == event["frames"]
 
 
+def test_the_only_thread_with_frames_stands_in_though_it_is_not_marked() -> None:
+    """There is nothing to choose between; with several, or beside better frames, nobody knows whose they are."""
+    stack = {"frames": [_frame(filename="b.py"), _frame(in_app=True)]}
+    lone = {"crashed": False, "stacktrace": stack}
+    event = _event({"threads": {"values": [{"id": 1}, lone, {"stacktrace": {"frames": []}}]}})
+    assert event["frame"] == "a.py:3 in f"
+    assert event["frames"] == ["a.py:3 in f (in app)", "b.py:3 in f"]
+    assert not {"frame", "frames"} & _event({"threads": {"values": [lone, lone]}}).keys()
+    other = {"frames": [_frame(filename="c.py")]}
+    for marked in ({"crashed": True, "stacktrace": other}, {"current": True, "stacktrace": other}):
+        assert _event({"threads": {"values": [lone, marked]}})["frame"] == "c.py:3 in f"
+    thrown = {"values": [{"type": "E", "stacktrace": other}]}
+    assert _event({"exception": thrown, "threads": {"values": [lone]}})["frame"] == "c.py:3 in f"
+
+
 @pytest.mark.parametrize(
     ("frame", "told"),
     [

@@ -270,7 +270,7 @@ class PostgresSpool:
             async with asyncio.timeout(STATS_S):
                 return await self._housekeeping.run(self._house.stats, timeout_s=HOUSE_S, snapshot=True)
         except TimeoutError:
-            raise SpoolError(f"spool_unavailable: no answer within {STATS_S:g} s") from None
+            raise SpoolError(f"the spool cannot be used: no answer within {STATS_S:g} s") from None
 
     async def close(self) -> None:
         """See the interface. What is still claimed is given back."""
@@ -292,7 +292,7 @@ class PostgresSpool:
         if not change.rows:
             return 0
         if self._completing.suspect:
-            raise SpoolError("spool_unavailable: the database does not answer")
+            raise SpoolError("the spool cannot be used: the database does not answer")
         self._changes.put(change)
         count = await change.future
         for each in change.deliveries:

@@ -160,7 +160,7 @@ class Link:
                     return await job(connection)
         except TimeoutError:
             self.drop()
-            raise UnavailableError(f"spool_unavailable: no answer within {timeout_s:g} s") from None
+            raise UnavailableError(f"the spool cannot be used: no answer within {timeout_s:g} s") from None
         except asyncio.CancelledError:
             self.drop()
             raise
@@ -219,13 +219,13 @@ class Link:
             words += "; if a pooler stands between, add pooler=yes to the URL"
         if isinstance(error, (TimeoutError, *_LOST)) or state in _LOST_STATES:
             self.drop()
-            self._fault = f"spool_unavailable: {words}"
+            self._fault = f"the spool cannot be used: {words}"
             return UnavailableError(self._fault)
         if isinstance(error, asyncpg.UniqueViolationError):
             return RepeatedError(words)
         if isinstance(error, asyncpg.DiskFullError):
             return FullError(f"disk_full: {words}")
-        return SpoolError(f"spool_unavailable: {words}")
+        return SpoolError(f"the spool cannot be used: {words}")
 
 
 REFUSED: type[Exception] = asyncpg.PostgresError

@@ -155,7 +155,7 @@ class Worker(Generic[J]):
         except SpoolError as error:
             fault = error
         except Exception as error:  # noqa: BLE001 - a bug met by one group must not end the worker of all others
-            fault = SpoolError(f"spool_unavailable: {type(error).__name__}")
+            fault = SpoolError(f"the spool cannot be used: {type(error).__name__}")
         self._on_end(group)
         if isinstance(fault, UnavailableError):
             await self._lost(group, fault)

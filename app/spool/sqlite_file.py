@@ -38,6 +38,7 @@ def prepare(path: Path, queries: Queries, now: float) -> tuple[IO[str], int]:
     """Lock, check before any write, make what is missing; the lock and the last seq. ``now``: the wall's clock."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        foreign = path.exists() and not _lock_of(path).exists()
         lock = lock_file(path)
         try:
             new = not path.exists() or path.stat().st_size == 0
@@ -53,6 +54,8 @@ def prepare(path: Path, queries: Queries, now: float) -> tuple[IO[str], int]:
                 path.chmod(0o600)
                 _sync_folder(path.parent)
         except BaseException:
+            if foreign:  # nothing of ours stays beside a file that is no spool
+                _lock_of(path).unlink()
             lock.close()
             raise
     except (OSError, sqlite3.Error) as error:
@@ -68,13 +71,17 @@ def set_back(queries: Queries, connection: sqlite3.Connection, *, now: float, ba
 
 def lock_file(path: Path) -> IO[str]:
     """Become the owner of the spool at ``path``, for as long as what is returned is open."""
-    lock = path.with_name(path.name + ".lock").open("w")
+    lock = _lock_of(path).open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
         raise SpoolError(f"the spool {path} is open in another process; a SQLite spool has one owner") from None
     return lock
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
 
 
 def check_file(path: Path, connection: sqlite3.Connection) -> None:

@@ -287,6 +287,7 @@ async def test_another_programs_file_is_refused_and_left_alone(tmp_path: Path) -
     text.write_text("not a database at all " * 100)
     with pytest.raises(SpoolError, match="cannot be opened"):
         await _open(text)
+    assert {each.name for each in tmp_path.iterdir()} == {"browser.db", "notes.txt"}  # noqa: ASYNC240 - a test's folder
 
 
 async def test_an_unwritable_place_is_told_in_words(tmp_path: Path) -> None:

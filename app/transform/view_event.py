@@ -87,6 +87,9 @@ def _head(event: Event, chain: list[Thrown], message: str | None) -> dict[str, o
     thrown = chain[0] if chain else metadata
     put(head, "exception_type", thrown.type)
     put(head, "exception_value", thrown.value, 1000)
+    if head["title"] is None:  # as Sentry composes it
+        parts = (text(thrown.type), text(thrown.value, 1000))
+        head["title"] = ": ".join(each.partition("\n")[0] for each in parts if each) or None
     contexts = event.contexts
     if isinstance(contexts, dict) and isinstance(trace := contexts.get("trace"), dict):
         put(head, "trace_id", trace.get("trace_id"), 64)

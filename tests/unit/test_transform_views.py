@@ -31,6 +31,16 @@ def test_a_crashed_thread_stands_in_for_a_missing_exception() -> None:
     assert _event({"stacktrace": stack})["frames"] == event["frames"]
 
 
+def test_an_event_without_a_title_is_called_after_its_exception() -> None:
+    """In one line, as Sentry would."""
+    thrown = {
+        "values": [{"type": "KeyError", "value": "id"}, {"type": "OrderError", "value": "no such order\nat shop"}]
+    }
+    assert _event({"exception": thrown})["title"] == "OrderError: no such order"
+    assert _event({"exception": {"values": [{"type": "OrderError"}]}})["title"] == "OrderError"
+    assert _event({"exception": thrown, "message": "order failed"})["title"] == "order failed"
+
+
 def test_the_only_thread_with_frames_stands_in_though_it_is_not_marked() -> None:
     """There is nothing to choose between; with several, or beside better frames, nobody knows whose they are."""
     stack = {"frames": [_frame(filename="b.py"), _frame(in_app=True)]}

@@ -381,4 +381,4 @@ def test_no_text_is_slow_to_look_through(text: str) -> None:
     started = time.process_time()
     scrub(text + "token", STANDING, broken=True)
     scrub(text + "token", STANDING)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 12  # a second at most; several under coverage on a busy machine

@@ -18,12 +18,14 @@ _MARKED = ("email:", "ip:")
 class Known(NamedTuple):
     """An address that is known, however it is spelled, and what stands in its place."""
 
+    sign: str
+    """Stands in every text that holds the address: looking for it first costs a tenth."""
     pattern: re.Pattern[str]
     instead: str
 
     def replaced(self, text: str) -> str:
         """The text with the address replaced."""
-        return self.pattern.sub(self.instead, text)
+        return self.pattern.sub(self.instead, text) if self.sign in text else text
 
 
 class Standing:
@@ -84,15 +86,20 @@ def known_of(user: User | None, standing: Standing) -> list[Known]:
         return []
     emails = {found for said in (user.email, user.username, user.name, user.id) if (found := email_in(said))}
     ips = {found for said in (user.ip_address, user.id) if (found := ip_in(said))} - _NO_ONE
-    pairs = [(_spelled(each), each, standing.of("email", each)) for each in sorted(emails)]
-    pairs += [(re.compile(re.escape(each)), each, standing.of("ip", each)) for each in sorted(ips)]
-    return [Known(pattern, instead) for pattern, address, instead in pairs if address != instead]
+    known: list[Known] = []
+    for each in sorted(emails):
+        if (instead := standing.of("email", each)) != each:
+            known += [Known(at, _spelled(each, at), instead) for at in ("@", "%40")]
+    for each in sorted(ips):
+        if (instead := standing.of("ip", each)) != each:
+            known.append(Known(each, re.compile(re.escape(each)), instead))
+    return known
 
 
-def _spelled(email: str) -> re.Pattern[str]:
-    """An e-mail address in any case, also as it stands in a query."""
+def _spelled(email: str, at: str) -> re.Pattern[str]:
+    """An e-mail address in any case; in a query its ``@`` is written ``%40``."""
     local, _, domain = email.replace("%40", "@").partition("@")
-    return re.compile(f"{re.escape(local)}(?:@|%40){re.escape(domain)}", re.IGNORECASE)
+    return re.compile(f"{re.escape(local)}{at}{re.escape(domain)}", re.IGNORECASE)
 
 
 def _looks(kind: Personal, value: str) -> bool:

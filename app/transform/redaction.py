@@ -10,6 +10,7 @@ from app.tenants.privacy import Privacy
 from app.transform.personal import Known, Standing
 from app.transform.scrubbing import scrub
 from app.transform.secret_names import FILTERED, grant_code, query_secret, secret_name
+from app.transform.shapes import CHARS_MIN
 
 LEVELS_MAX = 60
 """How deep a kept payload may nest; orjson writes 254 levels, and no real payload has 30."""
@@ -62,6 +63,8 @@ class Redaction:
 
     def text(self, text: str, *, broken: bool = False, query: bool = False) -> str:
         """The text without what must not leave. ``broken`` and ``query`` say what it is, as for ``scrub``."""
+        if len(text) < CHARS_MIN and text.isalnum() and not self._masks:
+            return text  # a word: no token is as short, and an address has a sign in it
         text = scrub(text, self._standing, broken=broken, query=query)
         for known in self._known:
             text = known.replaced(text)

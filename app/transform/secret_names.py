@@ -1,6 +1,7 @@
 """Which names carry credentials, and which carry a person's address. One rule for keys, headers, query and text."""
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 FILTERED = "[Filtered]"
@@ -76,6 +77,7 @@ def personal_name(name: str) -> Personal | None:
     return None if kind is None or kind == "secret" else kind
 
 
+@lru_cache(4_096)  # names repeat from event to event
 def _kind(lowered: str) -> Literal["secret", "email", "ip"] | None:
     if not lowered.endswith(_LAST_WORDS) and lowered[-1:] in _ALNUM:
         return None

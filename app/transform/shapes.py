@@ -30,7 +30,7 @@ _KEY_BEGINS = "-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY"
 STARTS = "|".join((_KEY_BEGINS, *(start for start, _ in _WORDS)))
 """Whatever is taken out begins with one of these. A pattern both for RE2 and for ``re``; case matters."""
 _STARTS = re.compile(STARTS)
-_CHARS_MIN = 13
+CHARS_MIN = 13
 """No token is shorter, unless it was cut."""
 _KEY = re.compile(
     _KEY_BEGINS + r"(?: BLOCK)?-----(?:.*?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|.*)", re.DOTALL
@@ -47,6 +47,6 @@ def without_keys(text: str) -> str:
 
 def without_tokens(text: str) -> str:
     """The text without the tokens and access keys of a known look."""
-    if (len(text) < _CHARS_MIN and not text.endswith("…")) or not _STARTS.search(text):
+    if (len(text) < CHARS_MIN and not text.endswith("…")) or not _STARTS.search(text):
         return text
     return _WORD.sub(FILTERED, text)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import MutableMapping
+from io import FileIO, RawIOBase
 from typing import Any, BinaryIO, Literal
 
 import orjson
@@ -19,7 +20,8 @@ LINES_MAX = 20_000
 """Lines that may wait for a stalled reader; what comes on top is counted and dropped."""
 PAUSE_S = 0.02
 """The writing thread takes what has gathered this often: waking it for each line would cost more than the line."""
-
+CLOSE_S = 2.0
+"""So long the end of the process waits for a reader."""
 
 _LEVELS = {"exception": "error", "warn": "warning"}
 """Method names that are not their level's name."""
@@ -28,14 +30,14 @@ _LEVELS = {"exception": "error", "warn": "warning"}
 class LineWriter:
     """Writes lines to a file, and never makes who logs wait for it. To structlog it is the logger at the bottom."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO | RawIOBase) -> None:
         self._file = file
         self._lines: deque[bytes] = deque()
         self._some = threading.Event()
         self._dropped = 0
-        self._writing = threading.Lock()
         self._closed = False
-        threading.Thread(target=self._run, name="log-writer", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+        self._thread.start()
 
     def write(self, line: bytes) -> None:
         """Take a line, without its newline."""
@@ -49,35 +51,41 @@ class LineWriter:
     debug = info = warning = error = critical = exception = write
 
     def close(self) -> None:
-        """Write what is left, as far as the reader takes it."""
+        """Write what is left, as far as the reader takes it in ``CLOSE_S``: one that stalls holds up no end."""
         self._closed = True
         self._some.set()
-        self._write_out()
+        self._thread.join(CLOSE_S)
 
     def _run(self) -> None:
         while not self._closed:
             self._some.wait()
             self._some.clear()
             self._write_out()
-            time.sleep(PAUSE_S)
+            if not self._closed:
+                time.sleep(PAUSE_S)
+        self._write_out()
 
     def _write_out(self) -> None:
-        with self._writing:
-            lines = [self._lines.popleft() for _ in range(len(self._lines))]
-            dropped, self._dropped = self._dropped, 0
-            if dropped:
-                lines.append(orjson.dumps({"event": "log.dropped", "lines": dropped}))
-            lines.append(b"")
-            try:
-                self._file.write(b"\n".join(lines))
-                self._file.flush()
-            except (OSError, ValueError):
-                return  # nobody reads any more; there is no better place to say so
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        dropped, self._dropped = self._dropped, 0
+        if dropped:
+            lines.append(orjson.dumps({"event": "log.dropped", "lines": dropped}))
+        left = memoryview(b"".join(line + b"\n" for line in lines))
+        try:
+            while left:
+                if (written := self._file.write(left)) is None:  # it would block, and was told not to
+                    time.sleep(PAUSE_S)
+                    continue
+                left = left[written:]
+            self._file.flush()
+        except (OSError, ValueError):
+            return  # nobody reads any more; there is no better place to say so
 
 
 def configure(log_format: Literal["json", "console"], level: str, file: BinaryIO | None = None) -> LineWriter:
     """Set up logging for the whole process, libraries included; to standard output unless ``file`` is given."""
-    writer = LineWriter(file or sys.stdout.buffer)
+    # Unbuffered: a buffer has a lock, and a thread that holds it for a reader that stalls would break the exit.
+    writer = LineWriter(file or FileIO(sys.stdout.fileno(), "wb", closefd=False))
     atexit.register(writer.close)
     if log_format == "json":
         processors: list[Any] = [_Json()]

@@ -57,13 +57,36 @@ def test_who_logs_never_waits_for_a_reader_that_stalls(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     line = b"x" * 100
-    with pipe.open("wb") as file:
+    with pipe.open("wb", buffering=0) as file:
         writer = LineWriter(file)
-        for _ in range(LINES_MAX * 2):
+        for _ in range(LINES_MAX * 3):
             writer.write(line)
         os.set_blocking(reading, True)
         with os.fdopen(reading, "rb") as reader:
-            while (got := reader.readline()) == line + b"\n":
-                pass
-            assert orjson.loads(got)["event"] == "log.dropped"
+            kept = dropped = 0
+            while kept + dropped < LINES_MAX * 3:
+                got = reader.readline()
+                if got == line + b"\n":
+                    kept += 1
+                else:
+                    dropped += orjson.loads(got)["lines"]
             writer.close()
+    assert dropped > 0
+    assert kept >= LINES_MAX
+
+
+def test_a_process_ends_although_nobody_reads_its_log() -> None:
+    """With its own status, and not by an abort over a lock that the log's thread holds."""
+    program = f"""
+import structlog
+from app import logs
+logs.configure("json", "info")
+log = structlog.stdlib.get_logger()
+for _ in range({LINES_MAX}):
+    log.info("hook.accepted", tenant="acme")
+raise SystemExit(7)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as stalled:
+        assert stalled.wait(30) == 7
+        assert stalled.stderr is not None
+        assert stalled.stderr.read() == b""

@@ -41,13 +41,13 @@ def event_of(value: object) -> Event:
     event = Event(*map(get, _EVENT))
     event.exception = _chain(get("exception", get("sentry.interfaces.Exception")))
     event.logentry = _filled(Entry, _object(get("logentry") or get("sentry.interfaces.Message")))
-    event.breadcrumbs = _crumbs(event.breadcrumbs)
+    event.breadcrumbs = _crumbs(get("breadcrumbs", get("sentry.interfaces.Breadcrumbs")))
     event.metadata = _filled(Metadata, _object(event.metadata))
-    event.request = _request(_object(event.request))
+    event.request = _request(_object(get("request", get("sentry.interfaces.Http"))))
     event.sdk = _filled(Named, _object(event.sdk))
-    event.stacktrace = _stack(event.stacktrace)
+    event.stacktrace = _stack(get("stacktrace", get("sentry.interfaces.Stacktrace")))
     event.threads = _threads(event.threads)
-    event.user = _filled(User, _object(event.user))
+    event.user = _filled(User, _object(get("user", get("sentry.interfaces.User"))))
     event.user.geo = _filled(Geo, _object(event.user.geo))
     return event
 

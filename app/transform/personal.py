@@ -8,11 +8,17 @@ from typing import NamedTuple
 from app.sentry.event import User
 from app.tenants.privacy import Policy, Privacy
 from app.transform.secret_names import FILTERED, Personal, personal_name
+from app.transform.values import CUT
 
 HASH_CHARS = 32
-_ADDRESS = re.compile(r"[^\s@<>\"',;]{1,64}(?:@|%40)[^\s@<>\"',;]{1,190}")
+CUT_CHARS_MIN = 5
+"""So much of an address at the end of a text that was cut is known again."""
+_ADDRESS = re.compile(r"[^\s@<>\"',;][^\s@<>\",;]{0,63}(?:@|%40)[^\s@<>\"',;]{1,190}")
 _NO_ONE = frozenset({"127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104 - addresses of nobody, not to bind to
-_MARKED = ("email:", "ip:")
+_MARKED = ("email:", "ip:", "id:", "username:")
+"""How Sentry's ``user`` tag begins; what follows the last two may be an address as well."""
+_ESCAPED = r"(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2})"
+"""Behind an escape of JSON or of a URL, whose last letter is no part of what follows."""
 
 
 class Known(NamedTuple):
@@ -22,10 +28,20 @@ class Known(NamedTuple):
     """Stands in every text that holds the address: looking for it first costs a tenth."""
     pattern: re.Pattern[str]
     instead: str
+    whole: str
+    """The address in lower case: a text that was cut may end within it."""
 
     def replaced(self, text: str) -> str:
         """The text with the address replaced."""
-        return self.pattern.sub(self.instead, text) if self.sign in text else text
+        if self.sign in text:
+            text = self.pattern.sub(self.instead, text)
+        if not text.endswith(CUT):
+            return text
+        lowered = text[:-1].lower()
+        for length in range(len(self.whole) - 1, CUT_CHARS_MIN - 1, -1):
+            if lowered.endswith(self.whole[:length]):
+                return f"{text[: -length - 1]}{self.instead}{CUT}"
+        return text
 
 
 class Standing:
@@ -51,11 +67,15 @@ class Standing:
         if self.idle:
             return None
         if name in ("user", "sentry:user") and value.startswith(_MARKED):
-            kind = "email" if value.startswith("email:") else "ip"
-            return self.of("email" if kind == "email" else "ip", value.partition(":")[2])
+            mark, _, said = value.partition(":")
+            found: Personal | None = "email" if mark == "email" else "ip" if mark == "ip" else _kind_of(said)
+            return None if found is None or self._policies[found] == "keep" else self.of(found, said)
         found = personal_name(name)
         if found is None or self._policies[found] == "keep" or not _looks(found, value):
             return None
+        if found == "ip" and "," in value and self._policies["ip"] == "hash":
+            # X-Forwarded-For: the first is the person's, the others are proxies'.
+            return ", ".join(self.of("ip", each.strip()) for each in value.split(","))
         return self.of(found, value)
 
 
@@ -80,6 +100,10 @@ def ip_in(value: object) -> str | None:
     return value
 
 
+def _kind_of(value: str) -> Personal | None:
+    return "email" if email_in(value) else "ip" if ip_in(value) else None
+
+
 def known_of(user: User | None, standing: Standing) -> list[Known]:
     """The addresses of the person a hook is about, which other texts of it may repeat, and what stands for each."""
     if standing.idle or user is None:
@@ -89,17 +113,23 @@ def known_of(user: User | None, standing: Standing) -> list[Known]:
     known: list[Known] = []
     for each in sorted(emails):
         if (instead := standing.of("email", each)) != each:
-            known += [Known(at, _spelled(each, at), instead) for at in ("@", "%40")]
+            known += [Known(at, _spelled(each, at), instead, each.lower()) for at in ("@", "%40")]
     for each in sorted(ips):
         if (instead := standing.of("ip", each)) != each:
-            known.append(Known(each, re.compile(re.escape(each)), instead))
+            digits = "0-9A-Fa-f" if ":" in each else "0-9"
+            known.append(Known(each, _alone(re.escape(each), digits), instead, each.lower()))
     return known
 
 
 def _spelled(email: str, at: str) -> re.Pattern[str]:
     """An e-mail address in any case; in a query its ``@`` is written ``%40``."""
     local, _, domain = email.replace("%40", "@").partition("@")
-    return re.compile(f"{re.escape(local)}{at}{re.escape(domain)}", re.IGNORECASE)
+    return _alone(f"{re.escape(local)}{at}{re.escape(domain)}", "0-9A-Za-z")
+
+
+def _alone(address: str, chars: str) -> re.Pattern[str]:
+    """The address where neither side of it has one of the characters, with which it would be another."""
+    return re.compile(f"(?:(?<![{chars}])|{_ESCAPED}){address}(?![{chars}])", re.IGNORECASE)
 
 
 def _looks(kind: Personal, value: str) -> bool:

@@ -62,7 +62,7 @@ INSIDE: Mapping[str, tuple[Field, ...]] = {
     "activity.changes": _CHANGES,
     "issue": (
         Field("resolution", "string", "How it was resolved"),
-        Field("status_details", "object", "More of the status: release, counts"),
+        Field("status_details", "object", "More of the status: release, commit, counts"),
         Field("metadata", "object", "Metadata: value, severity reason"),
         Field("comments", "number", "Comments so far"),
         Field("project_name", "string", "Name of the project"),

@@ -7,41 +7,69 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from app.transform.logins import without_logins
 from app.transform.personal import Standing
 from app.transform.secret_names import FILTERED, grant_code, personal_name, query_secret, secret_name
 from app.transform.shapes import without_keys, without_tokens
 
-# A quoted key and its colon, in JSON, in JSON inside a JSON string, or in a Python repr.
-_QUOTED_KEY = re.compile(r"""(?<!\w)\\{0,4}+["']([\w.\\-]{1,120}+)["']\s{0,8}+:\s{0,8}+""", re.ASCII)
-# The same, or the first of a pair: ["Authorization", "..."] where nobody could parse the list.
+# A quoted name before its value, in JSON, in JSON inside a JSON string, in what Python, Ruby and PHP print; the first
+# of a pair, ("Authorization", "..."); and the plain one that JavaScript prints, { password: '...' }.
 _QUOTED_NAME = re.compile(
-    r"""(?:(?<!\w)\\{0,4}+["']([\w.\\-]{1,120}+)["']\s{0,8}+:|\[\s{0,8}+\\{0,4}+["']([\w.\\-]{1,120}+)["']\s{0,8}+,)\s{0,8}+""",
+    r"""(?:(?:(?<!\w)|(?<![\w.%-])b)\\{0,4}+["']([\w.\\-]{1,120}+)["']\s{0,8}+(?::|=>)\s{0,8}+(?:b(?=["']))?"""
+    r"""|[{(,]\s{0,40}+([\w$.-]{1,120}+):\s{1,8}+(?=\\{0,4}+["'])"""
+    r"""|[\[({]\s{0,8}+b?\\{0,4}+["']([\w.\\-]{1,120}+)["']\s{0,8}+,\s{0,8}+(?:b(?=["']))?(?=\\{0,4}+["'\[{]))""",
     re.ASCII,
 )
+_PAIR = 3
+"""The group of the first of a pair."""
+_WORD = re.compile("[A-Za-z_]{1,15}")
+"""The second of what is no pair but a list of names: ``Missing: ["password", "email"]``."""
 _SAID_NAME = re.compile(r"""\\{0,4}+["']([\w.\\-]{1,120}+)""", re.ASCII)
 _NEAR = 300
 """How far a "value" may stand behind the "name" it belongs to."""
-# name=value in a query, a form, a cookie or a log line.
-_ASSIGNED = re.compile(r"""(?<![\w.%-])([\w.%-]{1,120}+)=""", re.ASCII)
-_ASSIGNED_VALUE = re.compile(r"""[^&\s"'<>#;,]++""")
+# name=value in a query, a form, a cookie or a log line; with blanks only before a quote.
+_ASSIGNED = re.compile(
+    r"""(?<![\w.%-])([\w.%-]{1,120}+)[\[\]]{0,4}+"""
+    r"""(?:[ \t]{0,4}+={1,2}+>?[ \t]{0,4}+(?=\\{0,4}+["'])|(?<=\])[ \t]{1,4}+=>[ \t]{1,4}+|=)""",
+    re.ASCII,
+)
+# With its quotes, its brackets (Java's headers), or the scheme before it.
+_ASSIGNED_VALUE = re.compile(
+    r"""\\{1,4}+["'][^"'\\]*+(?:\\{1,4}+["'])?|"(?:[^"\\]++|\\.)*+"?|'(?:[^'\\]++|\\.)*+'?|\[[^\]\r\n]*+\]?"""
+    r"""|(?:(?:basic|bearer|digest|negotiate|splunk|token)[ \t]{1,4}+)?[^&\s"'<>#;,]++""",
+    re.DOTALL | re.IGNORECASE,
+)
+_OPENING = re.compile(r"""\\{0,4}+["']""")
 # A header spelled out in text. Plain words before a colon ("Unexpected token: <") are no headers.
 _HEADER = re.compile(
-    r"""(?<![\w-])(cookie|authorization|(?:[\w]{1,30}+-){1,6}+[\w]{1,30}+):[ \t]{0,8}+""", re.IGNORECASE | re.ASCII
+    r"""(?:(?<![\w-])|(?<=\\[nrt]))(cookie|authorization|(?:[\w]{1,30}+-){1,6}+[\w]{1,30}+):[ \t]{0,8}+"""
+    r"""(?:\\{0,4}+["'])?""",
+    re.IGNORECASE | re.ASCII,
 )
-_HEADER_VALUE = re.compile(r"""[^\r\n"']++""")
-# "name: value" in words, with a blank: ``#<Token:0x0055...>`` is Ruby's, ``auth:8080`` a host.
+# To the end of its line; a quote ends it too, but not those of its own parameters.
+_HEADER_VALUE = re.compile(r"""(?:[,; \t][\w-]{1,60}+="[^"\r\n]{0,2000}+"|[^\r\n"'])++""")
+# "name: value" and "name = value" in words. What follows a colon without a blank may be a port (``auth:8080``), or an
+# address of Ruby's (``#<Token:0x0055...>``).
 _SAID = re.compile(
-    r"""(?<![\w.%-])((?:(?:api|access|secret|private|auth|session)[ ])?[\w.%-]{1,120}+)[ \t]{0,8}+:[ \t]{1,8}+"""
+    r"""(?<![\w.%-])((?:(?:api|access|secret|private|auth|session)[ ])?[\w.%-]{1,120}+)"""
+    r"""(?:[ \t]{0,8}+:(?:[ \t]{1,8}+|(?=[A-Za-z0-9])(?!0x|[0-9]{1,5}(?![\w-])))|[ \t]{1,8}+=[ \t]{1,8}+)"""
     r"""\\{0,4}+["']?+""",
     re.IGNORECASE | re.ASCII,
 )
+_OPTION = re.compile(r"""(?<![\w-])--([\w-]{1,60}+)(?:[ \t]{1,4}+|["'],[ \t]{0,4}+)["']?+""", re.ASCII)
 _SAID_VALUE = re.compile(r"""[^\s"'<>\\](?:[^\s"'\\]|\\(?!["'nrt])){7,}+""")
 _DIGIT = re.compile("[0-9]")
+# In a URL that is a value of another one: ?next=https%3A%2F%2Fshop%2F%3Ftoken%3D...; and JSON there.
+_ENCODED = re.compile(
+    r"""(?:(?<=%[0-9A-Fa-f]{2})|(?<![\w.%-]))([\w.-]{1,120}+)(?:%5[BbDd]){0,2}+"""
+    r"""(?:%3[Dd]|%22(?:%20|\+)?+%3[Aa](?:%20|\+)?+%22)""",
+    re.ASCII,
+)
+_ENCODED_VALUE = re.compile(r"""(?:[\w.~+!*()/:-]|%(?!0[AaDd]|2[0236Cc]|3[Bb])[0-9A-Fa-f]{2})++""", re.ASCII)
+_ELEMENT = re.compile(r"""<([\w:.-]{1,120}+)(?:\s[^<>]{0,200}+)?+>(?=[^<>]{1,4000}+</)""", re.ASCII)
+_ELEMENT_VALUE = re.compile(r"[^<>]++")
 _GLANCE = 200
 """How much of a value is looked at before it is known that it goes: in it may be names with values again."""
-_SCHEME = re.compile(r"""\b(Bearer|Basic|Splunk|Digest)([ \t]{1,4}+)([\w.~+/=:-]{6,}+)""", re.IGNORECASE | re.ASCII)
-# Of a URL, also of one that was cut before its end; without a colon only what is as long as a credential.
-_USER_INFO = re.compile(r"""(://)(?:([^/\s:@?#]{0,200}+:)([^/\s@?#…]{1,400}+)(?=[@…])|([^/\s:@?#]{20,400}+)(?=@))""")
 _STRING = {'"': re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL), "'": re.compile(r"'(?:[^'\\]++|\\.)*+'?", re.DOTALL)}
 _ESCAPED_STRING = re.compile(r"""\\{1,4}+["'][^"']*+["']?""")
 _PLAIN_VALUE = re.compile(r"[^,}\]\r\n]*+")
@@ -65,14 +93,17 @@ def scrub(text: str, standing: Standing, *, broken: bool = False, query: bool = 
     if "=" in text:
         text = _by_names(_ASSIGNED, _ASSIGNED_VALUE, text, partial(_assigned, standing=standing, query=query))
     if ":" in text:
-        text = _by_names(_HEADER, _HEADER_VALUE, text, partial(_named, standing=standing))
-        if ": " in text or ":\t" in text:
-            text = _by_names(_SAID, _SAID_VALUE, text, _said)
-        if "://" in text and ("@" in text or "…" in text):
-            text = _USER_INFO.sub(lambda found: f"://{found[2] or ''}{FILTERED}", text)
-    if " " in text or "\t" in text:
-        text = _SCHEME.sub(_by_look, text)
-    return without_tokens(text)
+        text = _by_names(_HEADER, _HEADER_VALUE, text, partial(_header, standing=standing))
+        text = _by_names(_SAID, _SAID_VALUE, text, _said)
+    elif " = " in text:
+        text = _by_names(_SAID, _SAID_VALUE, text, _said)
+    if "--" in text:
+        text = _by_names(_OPTION, _SAID_VALUE, text, _said)
+    if "%3" in text:
+        text = _by_names(_ENCODED, _ENCODED_VALUE, text, partial(_named, standing=standing))
+    if "</" in text:
+        text = _by_names(_ELEMENT, _ELEMENT_VALUE, text, partial(_named, standing=standing))
+    return without_tokens(without_logins(text))
 
 
 def _by_names(names: re.Pattern[str], values: re.Pattern[str], text: str, instead: _Instead) -> str:
@@ -103,6 +134,13 @@ def _assigned(found: re.Match[str], value: str, *, standing: Standing, query: bo
     return _named(found, value, standing=standing)
 
 
+def _header(found: re.Match[str], value: str, *, standing: Standing) -> str | None:
+    """A cookie has a name: ``Invalid cookie: expires attribute is malformed`` is none."""
+    if "=" not in value and "cookie" in found[1].lower():
+        return None
+    return _named(found, value, standing=standing)
+
+
 def _said(found: re.Match[str], value: str) -> str | None:
     """``password: hunter22`` but not ``Unexpected token: foo``: a credential has a digit."""
     return FILTERED if _DIGIT.search(value) and secret_name(found[1]) else None
@@ -110,20 +148,15 @@ def _said(found: re.Match[str], value: str) -> str | None:
 
 def _named(found: re.Match[str], value: str, *, standing: Standing) -> str | None:
     name = found[1]
-    if value.rstrip(")]}.,:").lower() in _NOTHING:
+    if quote := _OPENING.match(value):
+        bare = value[quote.end() :].removesuffix(quote[0])
+        put = _named(found, bare, standing=standing) if bare != FILTERED else None
+        return None if put is None else f"{quote[0]}{put}{quote[0]}"
+    if value.strip("()[]{}.,:").lower() in _NOTHING:
         return None
     if secret_name(name) or (name.lower() == "code" and grant_code(value)):
         return FILTERED
     return standing.in_place_of(name, value)
-
-
-def _by_look(found: re.Match[str]) -> str:
-    """``Bearer eyJ0...`` but not ``Basic authentication``: a credential has a digit or is long."""
-    scheme, blank, value = found.groups()
-    long = 20
-    if len(value) >= long or any(each.isdigit() for each in value):
-        return f"{scheme}{blank}{FILTERED}"
-    return found[0]
 
 
 def _scrub_pairs(text: str, standing: Standing, *, broken: bool) -> str:
@@ -131,10 +164,11 @@ def _scrub_pairs(text: str, standing: Standing, *, broken: bool) -> str:
     pieces: list[str] = []
     done = 0
     named = ("", -1)
-    for found in (_QUOTED_NAME if broken else _QUOTED_KEY).finditer(text):
+    for found in _QUOTED_NAME.finditer(text):
         if found.start() < done:
             continue
-        name = _UNICODE_ESCAPE.sub(_unescape, found[found.lastindex or 1]).strip("\\").lower()
+        group = found.lastindex or 1
+        name = _UNICODE_ESCAPE.sub(_unescape, found[group]).strip("\\").lower()
         if name in ("name", "key") and (said := _SAID_NAME.match(text, found.end())):
             named = (said[1].strip("\\"), found.end())
         if name == "value" and 0 <= found.start() - named[1] <= _NEAR:
@@ -142,7 +176,10 @@ def _scrub_pairs(text: str, standing: Standing, *, broken: bool) -> str:
         if not _concerned(name, text[found.end() : found.end() + 1], broken=broken):
             continue
         end = _value_end(text, found.end())
-        instead = _instead(name, text[found.end() : end].strip(), standing, broken=broken)
+        value = text[found.end() : end].strip()
+        if group == _PAIR and not broken and _WORD.fullmatch(value.strip("\\\"'")):
+            continue
+        instead = _instead(name, value, standing, broken=broken)
         if instead is None:
             continue
         pieces += (text[done : found.end()], instead)

@@ -9,20 +9,30 @@ FILTERED = "[Filtered]"
 
 Personal = Literal["email", "ip"]
 
-GAP = r"(?:[^a-z0-9=:]|\\[nrt])*"
-"""What may stand between the words of a name and behind it; ``\\n`` is a line end where text is written as JSON."""
+GAP = r"(?:%(?:5[bd]|2[02])|[^a-z0-9=:]|\\(?:[nrtbf]|u[0-9a-f]{4}))*"
+"""What may stand between the words of a name and behind it, also brackets, quotes and blanks as a URL has them;
+``\\n`` and the like are what JSON makes of it.
+"""
+
+BORDER = r"(?:^|[^a-z0-9]|\\[nrtbf]|\\u[0-9a-f]{4}|%[0-9a-f]{2})"
+"""Stands before a word; it may be an escape, of JSON or of a URL."""
 
 SECRET_ENDINGS = "|".join(
     (
         "token",
-        "secret",
-        f"pass{GAP}(?:word|wd)",
+        "secrets?",
+        f"secret{GAP}key{GAP}base",
+        f"auth(?:orization)?{GAP}header",
+        f"pass{GAP}phrase",
+        f"pass{GAP}(?:word|wd)s?(?:{GAP}(?:confirm(?:ation)?|hash|digest|[0-9]{{1,2}}))?",
         "pwd",
-        f"(?:api|access|secret|private|auth){GAP}key",
+        f"(?:admin|db|ftp|ldap|mail|mongo|pg|proxy|redis|root|smtp|sql|store|user){GAP}pass",
+        f"auth{GAP}pw",
+        f"{BORDER}(?:sid|jwt|bearer|otp|[cx]srf)",
+        f"(?:api|access|secret|private|auth|account|encryption|signing|master|functions|subscription){GAP}key",
         "authorization",
         "cookies?",
-        f"session{GAP}id",
-        "sid",
+        f"sess(?:ion)?{GAP}id",
         "credentials?",
         f"install{GAP}url",
         "signature",
@@ -30,7 +40,7 @@ SECRET_ENDINGS = "|".join(
     )
 )
 """A name that ends in one of these carries a credential. A pattern for lower-case text."""
-SECRET_NAMES = f"auth|bearer|jwt|pass{GAP}phrase"
+SECRET_NAMES = "auth|pass|pw"  # noqa: S105 - names, no secret
 """So does a name that is one of these."""
 EMAIL_ENDINGS = f"mails?(?:{GAP}address(?:es)?)?"
 IP_ENDINGS = "|".join(
@@ -46,21 +56,21 @@ IP_NAMES = "ips?(?:v[46])?|forwarded"
 _SECRET = re.compile(f"(?:.*(?:{SECRET_ENDINGS})|[^a-z0-9]*(?:{SECRET_NAMES})){GAP}", re.DOTALL)
 _EMAIL = re.compile(f".*(?:{EMAIL_ENDINGS}){GAP}", re.DOTALL)
 _IP = re.compile(f".*(?:{IP_ENDINGS}|(?<![a-z0-9])(?:{IP_NAMES})){GAP}", re.DOTALL)
-_INNOCENT = re.compile(f".*(?:[be]?ssid){GAP}", re.DOTALL)
 _LAST_WORDS = (
-    *("token", "secret", "word", "wd", "key", "authorization", "cookie", "cookies", "id", "credential", "credentials"),
-    *("url", "signature", "auth", "bearer", "jwt", "phrase", "mail", "mails", "address", "addresses", "addr"),
-    *("ip", "ips", "v4", "v6", "for", "forwarded"),
+    *("token", "secret", "secrets", "word", "words", "wd", "wds", "confirm", "confirmation", "hash", "digest", "base"),
+    *("header", "%5d", "key", "authorization", "cookie", "cookies", "id", "credential", "credentials"),
+    *("url", "signature", "auth", "bearer", "jwt", "pass", "pw", "otp", "csrf", "xsrf", "phrase"),
+    *("mail", "mails", "address", "addresses", "addr", "ip", "ips", "v4", "v6", "for", "forwarded"),
 )
 """What such a name ends in, unless it ends in a separator: a quick no for nearly every name."""
-_ALNUM = "abcdefghijklmnopqrstuvwxyz0123456789"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _NAME_CHARS_MAX = 120
 QUERY_NAMES = "sig|key"
 """In the query of a URL these are names of credentials too, where their value looks like one."""
 _QUERY_NAMES = frozenset(QUERY_NAMES.split("|"))
 _QUERY_CHARS_MIN = 16
 _DIGIT = re.compile("[0-9]")
-_GRANT = re.compile(r"(?=[^\s]*\d)[\w+/=~.-]{16,512}", re.ASCII)
+_GRANT = re.compile(r"(?![A-Z0-9_]+\Z)(?=[^\s]*\d)[\w+/=~.-]{16,512}", re.ASCII)
 
 
 def secret_name(name: str) -> bool:
@@ -79,10 +89,10 @@ def personal_name(name: str) -> Personal | None:
 
 @lru_cache(4_096)  # names repeat from event to event
 def _kind(lowered: str) -> Literal["secret", "email", "ip"] | None:
-    if not lowered.endswith(_LAST_WORDS) and lowered[-1:] in _ALNUM:
+    if not lowered.endswith(_LAST_WORDS) and lowered[-1:] in _LETTERS:
         return None
     if _SECRET.fullmatch(lowered):
-        return None if _INNOCENT.fullmatch(lowered) else "secret"
+        return "secret"
     if _EMAIL.fullmatch(lowered):
         return "email"
     return "ip" if _IP.fullmatch(lowered) else None

@@ -167,13 +167,13 @@ def issue_head(issue: Obj) -> dict[str, object]:
         "count": number(get("count")),
         "user_count": number(get("userCount")),
         "frame": frame_of(metadata.get("filename"), metadata.get("function")),
-        "handled": None if unhandled is None else not unhandled,
+        "handled": None if unhandled is None or get("issueCategory") not in (None, "error") else not unhandled,
         "platform": first(get("platform"), project.get("platform"), chars_max=64),
     }
     take(head, issue, _ISSUE)
     put(head, "project_id", project.get("id"), 64)
     if assignee:
-        keys = ("name", "slug", "email", "id")
+        keys = ("name", "slug", "id")
         put(head, "assignee", first(*[assignee.get(key) for key in keys]))
         put(head, "assignee_type", assignee.get("type"), 20)
     put(head, "exception_type", metadata.get("type"))

@@ -86,7 +86,8 @@ def _head(event: Event, chain: list[Thrown], message: str | None) -> dict[str, o
     put(head, "server_name", tag(tags, "server_name") or event.server_name)
     thrown = chain[0] if chain else metadata
     put(head, "exception_type", thrown.type)
-    put(head, "exception_value", thrown.value, 1000)
+    if chain or metadata.type:
+        put(head, "exception_value", thrown.value, 1000)
     if head["title"] is None:  # as Sentry composes it
         parts = (text(thrown.type), text(thrown.value, 1000))
         head["title"] = ": ".join(each.partition("\n")[0] for each in parts if each) or None

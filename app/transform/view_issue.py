@@ -68,11 +68,16 @@ def comment(body: Obj) -> View:
     return View(head, {"comment": words}, instant(said.get("timestamp")) if body.get("action") == "created" else None)
 
 
+def _commit(said: Obj) -> str | None:
+    """Which commit resolved an issue: Sentry tells it as an object."""
+    return first(said.get("commit"), said.get("id"))
+
+
 def _more(this: Obj, resolution: str | None) -> dict[str, object]:
     metadata, status = obj(this.get("metadata")), obj(this.get("statusDetails"))
     details: dict[str, object] = {}
     for key, each in list(status.items())[:20]:
-        put(details, key[:100], each)
+        put(details, key[:100], _commit(obj(each)) if key == "inCommit" and isinstance(each, dict) else each)
     about: dict[str, object] = {}
     take(about, metadata, _METADATA)
     return present(

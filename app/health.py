@@ -70,6 +70,11 @@ class Delivering(Protocol):
 
     problem: str | None
 
+    @property
+    def trouble(self) -> str | None:
+        """Why what became of deliveries cannot be written just now."""
+        ...
+
     def states(self) -> Sequence[object]:
         """What does not deliver just now, in words."""
         ...
@@ -153,6 +158,8 @@ class Health:
         if self._delivering.problem:
             return Part(ready=False, words=[self._delivering.problem])
         states = [str(each) for each in self._delivering.states()]
+        if trouble := self._delivering.trouble:
+            states.insert(0, trouble)
         words = states[:WORDS_MAX] or ["every lane delivers or has nothing to deliver"]
         if len(states) > WORDS_MAX:
             words.append(f"and {len(states) - WORDS_MAX} more")

@@ -154,6 +154,7 @@ class _Resting(Delivering):
     """Stands where the supervisor would, in a replica that does not deliver."""
 
     problem = None
+    trouble = None
 
     def states(self) -> list[str]:
         """Why nothing is delivered here."""

@@ -126,8 +126,9 @@ def _stand_in(wanted: _Wanted) -> StandInSplunk:
 def _token(given: str, *, use_ack: bool) -> HecToken:
     value, _, names = given.partition(":")
     indexes = tuple(name.strip() for name in names.split(",") if name.strip())
-    if not value or not value.isascii() or not value.isprintable() or " " in value:
-        raise click.BadParameter("a hec_token is printable ASCII without spaces", param_hint="--token")
+    if not value or not value.isascii() or not value.isprintable() or set(value) & {" ", ","}:
+        words = "a hec_token is printable ASCII without spaces and commas; its indexes follow a colon"
+        raise click.BadParameter(words, param_hint="--token")
     return HecToken(value, indexes, indexes[0] if indexes else "main", use_ack=use_ack)
 
 

@@ -232,6 +232,9 @@ class Feeder:
             if destination is not None and _same_way(outlet.destination, destination):
                 outlet.destination = destination
             else:
+                for state in outlet.states():
+                    if state.scope is not Scope.NONE:
+                        words.superseded(state, after_s=self._shared.clock() - state.since)
                 self._end(stream, outlet)
         self._wake.set()
 

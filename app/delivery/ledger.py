@@ -45,8 +45,10 @@ class Ledger:
         """Held here, and by now somebody else's: not to be posted. What is posted already ends as it may."""
         self.bytes_held = 0
         """Payload bytes of what is claimed."""
-        self.unwritten = 0
-        """Outcomes that the spool has failed to take so far."""
+        self._unwritten = 0
+        """Outcomes on their way to the spool."""
+        self._fault = ""
+        """Why it did not take the last of them; empty if it did."""
 
     def __len__(self) -> int:
         """How many deliveries are claimed."""
@@ -64,6 +66,14 @@ class Ledger:
     def bytes_of(self, stream: Stream) -> int:
         """Payload bytes of those."""
         return self._stream_bytes[stream]
+
+    @property
+    def trouble(self) -> str | None:
+        """In words: how many outcomes cannot be written to the spool just now, and why."""
+        if not (self._unwritten and self._fault):
+            return None
+        done = f"what became of {self._unwritten} deliveries cannot be written to the spool"
+        return f"{done}, and is remembered until it can: {self._fault}"
 
     def on_room(self, wake: Callable[[], None]) -> None:
         """Have ``wake`` called when deliveries are given up, whatever became of them."""
@@ -154,7 +164,7 @@ class Ledger:
         if not deliveries:
             return
         tries = 0
-        self.unwritten += len(deliveries)
+        self._unwritten += len(deliveries)
         try:
             while True:
                 ours = [self._held.get(each.seq, each) for each in deliveries]
@@ -162,16 +172,18 @@ class Ledger:
                     written = await write(ours)
                 except SPOOL_FAULTS as fault:
                     self._failed(doing, fault)
+                    self._fault = str(fault)
                     if once:
                         break
                 else:
+                    self._fault = ""
                     if written < len(ours):
                         _log.warning("lease.lost", doing=doing, deliveries=len(ours) - written)
                     break
                 tries += 1
                 await asyncio.sleep(delay(tries, jitter=self._rng.random(), base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S))
         finally:
-            self.unwritten -= len(deliveries)
+            self._unwritten -= len(deliveries)
         self._drop(deliveries)
 
     def _drop(self, deliveries: Sequence[Delivery]) -> None:

@@ -113,6 +113,11 @@ class Supervisor:
             async with asyncio.timeout(ABANDON_S):
                 await asyncio.gather(*(outlet.abandon() for outlet in outlets))
 
+    @property
+    def trouble(self) -> str | None:
+        """Why outcomes cannot be written to the spool just now, for readiness."""
+        return self._ledger.trouble
+
     def states(self) -> list[LaneState]:
         """What does not deliver just now and why, for readiness; empty when all is well."""
         return self._feeder.states()

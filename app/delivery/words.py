@@ -152,6 +152,19 @@ def resumed(stream: Stream, index: str | None, pause: Pause, *, after_s: float) 
     )
 
 
+def superseded(state: LaneState, *, after_s: float) -> None:
+    """``lane.resumed``: what paused is not asked any more, for the tenants file or a secret says otherwise."""
+    _log.info(
+        "lane.resumed",
+        tenant=state.stream.tenant,
+        destination=state.stream.destination,
+        scope=state.scope.value,
+        index=state.index,
+        words=f"over, for its destination, address or hec_token is another now: {state.words}",
+        after_s=round(after_s, 2),
+    )
+
+
 def confirmed(stream: Stream, *, hec_events: int, after_s: float, is_indexed: bool) -> None:
     """``ack.received``: Splunk says that they are indexed, or that it does not tell such things."""
     _log.info(

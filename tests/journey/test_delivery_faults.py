@@ -214,6 +214,8 @@ async def test_a_dead_hec_token_pauses_and_a_rotated_one_resumes_alone(tmp_path:
         await here.until_settled()
         assert sorted(ids_of(splunk.indexed)) == ids
         assert {each.token for each in splunk.indexed} == {"fresh-token"}
+        (resumed,) = here.said("lane.resumed")
+        assert (resumed["scope"], resumed["after_s"] >= 0) == ("hec_token", True)
         assert "acme-token" not in repr(here.log)
         assert "fresh-token" not in repr(here.log)
 

@@ -50,8 +50,11 @@ async def test_a_full_disk_does_not_make_it_send_twice(tmp_path: Path) -> None:
         await splunk.wait_for(5, timeout_s=60)
         await until(lambda: flaky.failed["settle"] >= 4)
         assert await here.waiting() == 5
+        trouble = here.supervisor.trouble or ""
+        assert trouble.startswith("what became of 5 deliveries cannot be written to the spool")
         flaky.failing.clear()
         await here.until_settled()
+        assert here.supervisor.trouble is None
         assert sorted(ids_of(splunk.indexed)) == ids
         assert not here.fatal
 

@@ -92,6 +92,7 @@ async def test_an_interrupt_stops_it_too() -> None:
     [
         (["--token", "two words"], "printable ASCII"),
         (["--token", ":main"], "printable ASCII"),
+        (["--token", ","], "printable ASCII"),
         (["--faults", "{file}"], "script[0]: needs exactly one fault"),
         (["--tls-cert", "{file}"], "cannot be used"),
         (["--tls-key", "{file}"], "--tls-key goes with --tls-cert"),

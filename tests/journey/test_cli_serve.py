@@ -96,6 +96,27 @@ def test_a_relay_that_cannot_start_says_why_in_its_log(tmp_path: Path) -> None:
     assert "RELAY_TENANTS_FILE" in done.stderr
 
 
+def test_a_database_that_cannot_be_reached_is_named_without_its_password(tmp_path: Path) -> None:
+    """Host, port and database are told, and what is wrong; what of the URL is secret is not."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as closed:
+        port = closed.getsockname()[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "serve"],
+        env=environ(tmp_path, spool_url=f"postgresql://ann:hunter2@127.0.0.1:{port}/relay"),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=END_DEADLINE_S,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"relay cannot start: the spool cannot be used: postgresql://127.0.0.1:{port}/relay: "
+    )
+    assert "hunter2" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_a_relay_in_the_background_lives_through_sighup(tmp_path: Path) -> None:
     """Its files are watched, and while nothing listens hooks are lost."""
     with serving(tmp_path) as process:

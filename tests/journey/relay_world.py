@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from structlog.testing import capture_logs
 
-from app.cli.listening import Listener
+from app.cli.listening import KEEP_ALIVE_S, Listener
 from app.main import Relay, Role, create_app
 from app.sandbox.splunk import HecToken, StandInSplunk
 from app.settings import load_settings
@@ -149,7 +149,8 @@ def comment(number: int = 1, *, installation: str = INSTALLATION) -> bytes:
 
 @asynccontextmanager
 async def world(folder: Path, *, role: Role = "all", **changes: str) -> AsyncIterator[World]:
-    """Start everything; ``changes`` are settings without their prefix."""
+    """Start everything; ``changes`` are settings without their prefix, and ``HEAD_S`` of the listener."""
+    head_s = float(changes.pop("HEAD_S", KEEP_ALIVE_S))
     for name, text in FILES.items():
         (folder / name).write_text(text)
     async with StandInSplunk([HecToken("acme-hec"), HecToken("globex-hec")]) as splunk:
@@ -167,7 +168,7 @@ async def world(folder: Path, *, role: Role = "all", **changes: str) -> AsyncIte
         settings = load_settings({f"RELAY_{name}": value for name, value in environ.items()})
         with capture_logs() as lines:
             relay = create_app(settings, role=role)
-            server = Listener(relay, host="127.0.0.1", port=0, graceful_s=1)
+            server = Listener(relay, host="127.0.0.1", port=0, graceful_s=1, head_s=head_s)
             serving = asyncio.create_task(server.serve())
             try:
                 yield World(folder, await server.port, splunk, relay, lines)

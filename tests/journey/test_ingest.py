@@ -321,6 +321,24 @@ async def test_too_many_requests_at_once_are_500_and_the_others_are_served(tmp_p
             writer.close()
 
 
+async def test_who_asks_nothing_keeps_no_connection(tmp_path: Path) -> None:
+    """Neither in silence nor with half of a head; what has asked may go on to ask after a while."""
+    async with world(tmp_path, HEAD_S="0.5") as here, asyncio.timeout(60):
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+        writer.write(post(ACME, comment(1)))
+        first = await read_answer(reader)
+        silent, quiet = await asyncio.open_connection("127.0.0.1", here.port)
+        halved, half = await asyncio.open_connection("127.0.0.1", here.port)
+        half.write(post(ACME, comment())[:40])
+        assert await silent.read() == b""
+        assert await halved.read() == b""
+        writer.write(post(ACME, comment(2)))
+        second = await read_answer(reader)
+        assert [each.status for each in (first, second) if each] == [202, 202]
+        for each in (writer, quiet, half):
+            each.close()
+
+
 async def test_too_many_bytes_at_once_are_500(tmp_path: Path) -> None:
     """Memory is bounded by what senders announce, before they have sent it; a small hook still fits."""
     async with world(tmp_path, BODIES_BYTES_MAX="1500", BODY_BYTES_MAX="1200", BODY_DEADLINE_S="60") as here:

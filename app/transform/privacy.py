@@ -13,7 +13,7 @@ from app.transform.paths import kept_of
 from app.transform.personal import CUT_CHARS_MIN, Standing, email_in, ip_in, known_of
 from app.transform.redaction import Redaction
 from app.transform.schema import IDENTITY
-from app.transform.suspicion import ordinary, suspicious
+from app.transform.suspicion import suspicious
 from app.transform.values import CUT, Inexact, put
 
 _CUT = CUT.encode()
@@ -84,21 +84,20 @@ def _found(privacy: Privacy, person: User | None, encoded: bytes) -> bool:
 
 
 def _repeats(encoded: bytes, person: User | None) -> bool:
-    """Whether the event may hold an address of its user, or its beginning, that ``suspicious`` does not see."""
+    """Whether the event may hold its user's IP address, or the beginning of an address, that was cut."""
     if person is None:
         return False
-    emails: list[str] = []
-    for each in (person.ip_address, person.email, person.username, person.name, person.id):
-        if type(each) is not str or each.isalpha():
-            continue
-        if "@" in each or "%40" in each:
-            emails.append(each)
-        elif (":" in each or each.count(".") == 3) and each.encode() in encoded:  # noqa: PLR2004 - of IPv4
-            return True
-    if not emails or (not _was_cut(encoded) and all(map(ordinary, emails))):
+    said, identity = person.ip_address, person.id
+    if isinstance(said, str) and said.encode() in encoded:
+        return True
+    if isinstance(identity, str) and ip_in(identity) and identity.encode() in encoded:
+        return True
+    if not _was_cut(encoded):
         return False
     lowered = encoded.lower()
-    beginnings = [each.replace("%40", "@").partition("@")[0][:CUT_CHARS_MIN] for each in emails]
+    known = (said, identity, person.email, person.username, person.name)
+    addresses = [found for each in known if (found := email_in(each) or ip_in(each))]
+    beginnings = [each.replace("%40", "@").partition("@")[0][:CUT_CHARS_MIN] for each in addresses]
     return any(each.lower().encode() in lowered for each in beginnings)
 
 

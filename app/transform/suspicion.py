@@ -5,8 +5,6 @@ rest of the transformation. So its JSON is searched once, by an engine that read
 found here may be innocent; what is innocent here has nothing to take out (a test holds ``redact`` to that).
 """
 
-import re
-
 import re2
 
 from app.transform.logins import DRIVER_LOOKS
@@ -38,14 +36,10 @@ a URL's query, a login of a driver, one by its look. No border before a look: in
 of an escape.
 """
 
-_EMAIL = r"(?:@|%40)[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}"
-"""The end of an e-mail address; of a release (``shop@2.4.1``) it is none."""
-_ORDINARY = re.compile(_EMAIL, re.IGNORECASE | re.ASCII)
-
-
-def ordinary(address: str) -> bool:
-    """Whether ``suspicious`` sees this e-mail address wherever it stands; one of ``localhost`` it does not."""
-    return _ORDINARY.search(address) is not None
+_EMAIL = r"(?:@|%40)[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}|[^\s\"/(@](?:@|%40)[a-z\x{80}-\x{10ffff}]"
+"""The end of an e-mail address, or where any may begin it, as of ``root@localhost``. Of a release (``shop@2.4.1``) or a
+package (``/@sentry/core``) it is none.
+"""
 
 
 def suspicious(encoded: bytes, *, personal: bool) -> bool:

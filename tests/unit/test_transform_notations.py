@@ -54,6 +54,8 @@ def _text(error: dict[str, Any], **rules: Any) -> str:
         f'[{{"authorization", "{SECRET}"}}]',
         f"{{ authorization: 'Token {SECRET}' }}",
         f"{{ user: 'ann', pass: '{SECRET}' }}",
+        f"{{ url: '/', cookies: {{ theme: 'a', s: '{SECRET}' }} }}",
+        f'%Plug.Conn{{host: "a", cookies: %{{"s" => "{SECRET}"}}}}',
         f"a\npass={SECRET}",
         f"Authorization=Token {SECRET}",
         f"Authorization=[Bearer {SECRET}]",

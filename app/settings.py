@@ -133,7 +133,7 @@ class Settings(BaseSettings):
             "one of `RELAY_BODY_BYTES_MAX`."
         ),
     )
-    connections_max: int = Field(1_000, ge=1, le=100_000, description="Connections served at the same time.")
+    connections_max: int = Field(1_000, ge=1, le=100_000, description="Requests served at the same time.")
     accept_queue_hooks_max: int = Field(
         2_000,
         ge=1,

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import math
+import re
 import signal
 import ssl
 from dataclasses import dataclass, fields
@@ -17,6 +19,14 @@ from app.sandbox.splunk.protocol import BODY_BYTES_MAX
 
 _SHOWN_TOKEN_CHARACTERS = 4
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 6265: a token."""
+
+
+def _finite(_context: click.Context, _option: click.Parameter, given: float) -> float:
+    if not math.isfinite(given):
+        raise click.BadParameter(f"{given} is not a number of seconds")
+    return given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +66,7 @@ class _Wanted:
 @click.option(
     "--ack-delay-s",
     type=click.FloatRange(0),
+    callback=_finite,
     default=1.0,
     show_default=True,
     help="From stored to acknowledged.",
@@ -76,6 +87,7 @@ class _Wanted:
 @click.option(
     "--idle-close-s",
     type=click.FloatRange(min=0, min_open=True),
+    callback=_finite,
     default=IDLE_CLOSE_S,
     show_default=True,
     help="How long an idle connection stays open; a busy Splunk's is 12.",
@@ -103,8 +115,14 @@ def splunk_command(**options: Any) -> None:  # noqa: ANN401 - click hands over w
 
 def _stand_in(wanted: _Wanted) -> StandInSplunk:
     """The stand-in as wanted; usage errors are raised before anything listens."""
+    _refuse_odd(wanted)
+    tokens = [_token(each, use_ack=wanted.ack) for each in wanted.tokens]
+    if len({each.value for each in tokens}) < len(tokens):
+        raise click.BadParameter(
+            "a hec_token is given twice; all of its indexes go after one colon", param_hint="--token"
+        )
     splunk = StandInSplunk(
-        [_token(each, use_ack=wanted.ack) for each in wanted.tokens],
+        tokens,
         existing_indexes=wanted.existing or None,
         cloud=wanted.cloud,
         body_bytes_max=wanted.body_bytes_max,
@@ -121,6 +139,16 @@ def _stand_in(wanted: _Wanted) -> StandInSplunk:
     if wanted.show:
         splunk.on_indexed = lambda indexed: click.echo(_shown(indexed))
     return splunk
+
+
+def _refuse_odd(wanted: _Wanted) -> None:
+    """What a variable that is empty, or a list where one name is asked for, would make of an option."""
+    if not wanted.host:
+        raise click.BadParameter("an empty one would mean every address; say 0.0.0.0 for that", param_hint="--host")
+    if any(not name.strip() or "," in name for name in wanted.existing):
+        raise click.BadParameter("one index by its name; give the option once for each", param_hint="--index")
+    if wanted.sticky_cookie is not None and not _COOKIE_NAME.fullmatch(wanted.sticky_cookie):
+        raise click.BadParameter(f"{wanted.sticky_cookie!r} cannot be a cookie's name", param_hint="--sticky-cookie")
 
 
 def _token(given: str, *, use_ack: bool) -> HecToken:

@@ -212,7 +212,7 @@ def _content(answer: Answer, row: Row, sent: int) -> Verdict:
             words=words,
             rest=Rest.BURY,
             cause=Cause.OVERSIZE if too_large else Cause.REJECTED,
-            confirm=not from_hec and not too_large,
+            confirm=not from_hec,
             act=row.act,
         )
     if number is not None and 0 <= number < sent:

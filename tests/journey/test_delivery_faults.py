@@ -144,11 +144,12 @@ async def test_a_proxy_that_refuses_everything_buries_nothing(tmp_path: Path) ->
         assert sorted(ids_of(splunk.indexed)) == ids
 
 
-async def test_a_proxy_out_of_order_for_a_moment_buries_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [400, 413])
+async def test_a_proxy_out_of_order_for_a_moment_buries_nothing(status: int, tmp_path: Path) -> None:
     """It refuses a single hec_event, lets the probe through and then everything."""
     async with StandInSplunk([]) as splunk, acme(tmp_path, splunk) as here:
         ids = await here.accept(1)
-        splunk.script(Fault.status(400), Fault.none())
+        splunk.script(Fault.status(status), Fault.none())
         here.run()
         await here.until_settled()
         assert ids_of(splunk.indexed) == ids

@@ -167,10 +167,10 @@ def test_a_fault_on_the_wire_is_ambiguous_once_something_was_sent(fault: Fault, 
 
 
 def test_413_halves_and_buries_what_is_too_large_alone() -> None:
-    """The next batches are made smaller; nobody read the body, so nothing is in doubt."""
+    """The next batches are made smaller; nobody read the body, so nothing is in doubt. Alone it is asked for twice."""
     several, alone = judge(html(413), 5), judge(html(413), 1)
     assert (several.rest, several.shrink, several.ambiguous) == (Rest.SPLIT, True, False)
-    assert (alone.rest, alone.cause, alone.confirm) == (Rest.BURY, Cause.OVERSIZE, False)
+    assert (alone.rest, alone.cause, alone.confirm) == (Rest.BURY, Cause.OVERSIZE, True)
 
 
 def test_415_switches_gzip_off_once() -> None:

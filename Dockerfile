@@ -43,6 +43,6 @@ USER 10001:10001
 VOLUME /var/lib/relay
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 CMD ["python", "-m", "app.cli.alive"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 CMD ["python", "-m", "app.cli.healthcheck"]
 ENTRYPOINT ["relay"]
 CMD ["serve"]

@@ -25,7 +25,7 @@ class RelayError(Exception):
     """The root of the tree. ``str()`` of every member is a sentence for people and holds no secret."""
 
 
-class Refusal(RelayError):
+class IngestRefusal(RelayError):
     """A request is refused. ``reason`` goes to the log, never into the answer."""
 
     status: ClassVar[int]
@@ -38,13 +38,13 @@ class Refusal(RelayError):
         """What else would help the reader of the log line, as its keys."""
 
 
-class BadSignature(Refusal):
+class BadSignature(IngestRefusal):
     """The body was not signed with any of the secrets that this path knows."""
 
     status, code = 401, "bad_signature"
 
 
-class NotFound(Refusal):
+class NotFound(IngestRefusal):
     """Nothing lives at this path."""
 
     status, code = 404, "not_found"
@@ -56,31 +56,31 @@ class UnknownTenant(NotFound):
     code = "unknown_tenant"
 
 
-class MethodNotAllowed(Refusal):
+class MethodNotAllowed(IngestRefusal):
     """Something lives at this path, but not for this method."""
 
     status, code = 405, "method_not_allowed"
 
 
-class BodyTooSlow(Refusal):
+class BodyTooSlow(IngestRefusal):
     """The body did not arrive within its deadline."""
 
     status, code = 408, "body_too_slow"
 
 
-class BodyTooLarge(Refusal):
+class BodyTooLarge(IngestRefusal):
     """The body is larger than the limit, said or found while reading."""
 
     status, code = 413, "body_too_large"
 
 
-class BodyCut(Refusal):
+class BodyCut(IngestRefusal):
     """The sender hung up before the end of the body; nobody reads the answer."""
 
     status, code = 400, "body_cut"
 
 
-class NotStored(Refusal):
+class NotStored(IngestRefusal):
     """The spool could not promise to keep the hook. ``reason``: spool_full, disk_full, queue_full, ..."""
 
     status, code = 500, "not_stored"

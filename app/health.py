@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from app import __version__
 from app.errors import MethodNotAllowed, NotFound
 from app.metrics import Metrics
-from app.model import Bounds, SpoolStats
+from app.model import SpoolLimits, SpoolStats
 from app.spool.interface import Spool
 from app.tenants.model import Snapshot
 
@@ -51,7 +51,7 @@ class Version(BaseModel):
     python: str = platform.python_version()
 
 
-class Tenants(Protocol):
+class TenantsSource(Protocol):
     """The registry, as far as it is looked at here."""
 
     @property
@@ -87,11 +87,11 @@ class Health:
         self,
         *,
         spool: Spool,
-        tenants: Tenants,
+        tenants: TenantsSource,
         delivering: Delivering,
         metrics: Metrics,
         trouble: Callable[[], str | None],
-        bounds: Bounds,
+        bounds: SpoolLimits,
         accepts: bool = True,
     ) -> None:
         self._spool = spool
@@ -142,7 +142,7 @@ class Health:
         stats = await self._stats()
         if stats is None:
             return Part(ready=False, words=["the spool cannot be read"])
-        full = stats.hooks >= self._bounds.hooks_max or stats.waiting_bytes >= self._bounds.bytes_max
+        full = stats.hooks >= self._bounds.hooks_max or stats.payload_bytes >= self._bounds.bytes_max
         return Part(ready=not full, words=spool_words(stats, self._bounds, now=time.time()))
 
     def _tenants_part(self) -> Part:
@@ -166,16 +166,16 @@ class Health:
         return Part(ready=True, words=words)
 
 
-def spool_words(stats: SpoolStats, bounds: Bounds, *, now: float) -> list[str]:
+def spool_words(stats: SpoolStats, bounds: SpoolLimits, *, now: float) -> list[str]:
     """What the spool holds, and each limit that it has reached or is near."""
     waiting = sum(each.waiting for each in stats.streams)
     dead = sum(each.dead for each in stats.streams)
     parked = sum(each.waiting for each in stats.streams if not each.stream.tenant)
     held = f"{_counted(waiting, 'delivery', 'deliveries')} waiting, {_counted(dead, 'dead letter', 'dead letters')}"
-    words = [f"{held}, {stats.waiting_bytes} payload bytes"]
+    words = [f"{held}, {stats.payload_bytes} payload bytes"]
     if parked:
         words.append(f"{parked} of them parked: no tenant claims their installation")
-    fill = max(stats.hooks / bounds.hooks_max, stats.waiting_bytes / bounds.bytes_max)
+    fill = max(stats.hooks / bounds.hooks_max, stats.payload_bytes / bounds.bytes_max)
     if fill >= NEAR:
         limits = f"the limits are {bounds.hooks_max} hooks and {bounds.bytes_max} bytes"
         words.append(f"full, hooks are refused: {limits}" if fill >= 1 else f"filled to {fill:.0%}: {limits}")

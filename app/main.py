@@ -15,19 +15,19 @@ from fastapi import FastAPI
 from app import __version__
 from app.admin.api import PATH as ADMIN
 from app.admin.api import AdminApi
-from app.admin.desk import SpoolDesk
+from app.admin.service import DeliveryService
 from app.admin.token import AdminToken
-from app.delivery.pace import Pace
+from app.delivery.limits import DeliveryLimits
 from app.delivery.supervisor import Supervisor
 from app.errors import ConfigError, NotStored, RelayError
 from app.health import Delivering, Health, add_routes
 from app.ingest.accept import Ingest, Limits
 from app.metrics import Metrics
-from app.model import Bounds
+from app.model import SpoolLimits
 from app.settings import Settings
 from app.splunk.client import HecClients, WireLimits
+from app.spool.engines import is_shared, open_spool
 from app.spool.interface import Spool
-from app.spool.opening import is_shared, open_spool
 from app.tenants.registry import Registry
 
 Scope = MutableMapping[str, Any]
@@ -121,7 +121,7 @@ class Relay:
             add_routes(self.api, self.health)
             if settings.admin_token:
                 token = AdminToken.load(settings.admin_token, environ=os.environ)
-                self._admin = AdminApi(SpoolDesk(spool, clock=time.time), token, refused=metrics.admin_refused)
+                self._admin = AdminApi(DeliveryService(spool, clock=time.time), token, refused=metrics.admin_refused)
             if supervisor is not None:
                 supervisor.start()
                 stack.push_async_callback(supervisor.drain, settings.drain_deadline_s)
@@ -202,14 +202,14 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def pace_of(settings: Settings) -> Pace:
+def pace_of(settings: Settings) -> DeliveryLimits:
     """What delivering needs of the settings: the same names."""
-    return Pace(**{name: getattr(settings, name) for name in Pace.__dataclass_fields__})
+    return DeliveryLimits(**{name: getattr(settings, name) for name in DeliveryLimits.__dataclass_fields__})
 
 
-def bounds_of(settings: Settings) -> Bounds:
+def bounds_of(settings: Settings) -> SpoolLimits:
     """What the spool may hold, by the settings."""
-    return Bounds(
+    return SpoolLimits(
         hooks_max=settings.spool_hooks_max,
         bytes_max=settings.spool_bytes_max,
         dead_bytes_max=settings.dead_bytes_max,

@@ -18,8 +18,8 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.errors import Refusal
-from app.model import Bounds, SpoolStats, Stream
+from app.errors import IngestRefusal
+from app.model import SpoolLimits, SpoolStats, Stream
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # a line more a counter that nobody reads
 
@@ -38,7 +38,7 @@ _STATES = {
 }
 
 
-def refusals(root: type[Refusal]) -> Iterator[type[Refusal]]:
+def refusals(root: type[IngestRefusal]) -> Iterator[type[IngestRefusal]]:
     """Every kind of refusal below ``root``."""
     for each in root.__subclasses__():
         yield each
@@ -88,7 +88,7 @@ class Metrics:
             "References of the tenants file that do not resolve now; their last good values serve on.",
             registry=self.registry,
         )
-        for refusal in refusals(Refusal):
+        for refusal in refusals(IngestRefusal):
             self._refusals.labels(refusal.code)  # from the start, so that a first one shows as an increase
         Gauge("relay_build_info", "Always 1; the version is the label.", ["version"], registry=self.registry).labels(
             version
@@ -266,7 +266,7 @@ class Metrics:
         """Delivering could not use the spool just now."""
         self._spool_faults.labels(doing).inc()
 
-    def limits(self, bounds: Bounds) -> None:
+    def limits(self, bounds: SpoolLimits) -> None:
         """What the spool may hold."""
         self._limits["hooks"].set(bounds.hooks_max)
         self._limits["payload_bytes"].set(bounds.bytes_max)
@@ -305,7 +305,7 @@ class _Books(Collector):
             "relay_spool_oldest_waiting_seconds", "Age of the oldest waiting delivery, parked ones left out.", age
         )
         yield _gauge("relay_spool_hooks", "Hooks stored: waiting, parked or dead.", self._stats.hooks)
-        yield _gauge("relay_spool_payload_bytes", "Payload bytes stored.", self._stats.waiting_bytes)
+        yield _gauge("relay_spool_payload_bytes", "Payload bytes stored.", self._stats.payload_bytes)
         yield _gauge("relay_spool_dead_bytes", "Payload bytes of dead letters.", self._stats.dead_bytes)
         buried = self._stats.oldest_dead_at
         dead_s = 0.0 if buried is None else max(0.0, self._now - buried)

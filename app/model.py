@@ -128,7 +128,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Life:
+class DeliveryRecord:
     """One delivery from receipt to its end, as far as it has come, for an operator. Holds no payload."""
 
     seq: int
@@ -174,7 +174,7 @@ class Search:
     """Unix seconds, excluded."""
 
 
-class Change(NamedTuple):
+class AuditAuthor(NamedTuple):
     """Who changes something by hand, and why; goes into the audit with what was changed."""
 
     actor: str
@@ -197,7 +197,7 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budgets:
+class RetentionLimits:
     """How much of the past is kept. Names and meanings are those of the settings."""
 
     waiting_age_max_s: float
@@ -213,7 +213,7 @@ class Budgets:
     """Ended deliveries that are remembered; beyond, those that ended longest ago are forgotten."""
 
 
-class Bounds(NamedTuple):
+class SpoolLimits(NamedTuple):
     """How much the spool may hold: hooks, their payload bytes, and of those what is dead."""
 
     hooks_max: int
@@ -223,7 +223,7 @@ class Bounds(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
+class SweepResult:
     """What one round of keeping to the budgets changed."""
 
     changed: int = 0
@@ -242,7 +242,7 @@ class Accepted(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class StreamCount:
+class StreamCounts:
     """The books of one stream. ``accepted = delivered + filtered + discarded + adopted + waiting + dead``.
 
     ``accepted`` up to ``adopted`` only ever grow and survive restarts; ``waiting`` and ``dead`` are counted
@@ -264,8 +264,8 @@ class StreamCount:
 class SpoolStats:
     """One consistent look at the spool."""
 
-    streams: Sequence[StreamCount]
-    waiting_bytes: int
+    streams: Sequence[StreamCounts]
+    payload_bytes: int
     """Payload bytes of hooks that have a waiting or dead delivery."""
     hooks: int
     """Hooks stored (waiting or dead)."""

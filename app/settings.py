@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import ConfigError
-from app.spool.opening import check_url
+from app.spool.engines import check_url
 
 PREFIX: Final = "RELAY_"
 FOR_TESTS: Final = "RELAY_TEST_"

@@ -19,7 +19,7 @@ from app.splunk.encode import encode
 from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
 from app.transform import transform
-from app.transform.json_schema import written
+from app.transform.schema.json_schema import written
 
 ROOT = Path(__file__).parents[1]
 PAYLOADS = ROOT / "tests" / "fixtures" / "payloads"

@@ -15,10 +15,10 @@ import structlog
 from fastapi import Request, Response
 
 from app.admin import page
-from app.admin.desk import Action, Desk, action_of, spool_refused
-from app.admin.refusals import Refused
+from app.admin.errors import AdminRefusal
+from app.admin.serialization import Json
+from app.admin.service import Action, Desk, action_of, spool_refused
 from app.admin.token import AdminToken
-from app.admin.wire import Json
 from app.errors import RelayError
 
 Scope = MutableMapping[str, Any]
@@ -65,13 +65,13 @@ class AdminApi:
         request = Request(scope, receive)
         try:
             response = await self._response(request)
-        except Refused as refused:
+        except AdminRefusal as refused:
             response = self._refusal(refused, scope)
         except (RelayError, OSError) as fault:
             response = self._refusal(spool_refused(fault), scope)
         except Exception:  # noqa: BLE001 - whatever it was, the operator gets an answer and the log the trace
             _log.exception("admin.failed", path=_shown(scope))
-            response = self._refusal(Refused("failed", "a fault of the relay's own; its log has the trace"), scope)
+            response = self._refusal(AdminRefusal("failed", "a fault of the relay's own; its log has the trace"), scope)
         response.headers.update(_HEADERS)
         await response(scope, receive, send)
 
@@ -82,7 +82,7 @@ class AdminApi:
             return Response(page.page(await self._desk.stats()), 200, page.HEADERS, "text/html")
         return Response(orjson.dumps(await self._answer(request)), media_type=_JSON)
 
-    def _refusal(self, refused: Refused, scope: Scope) -> Response:
+    def _refusal(self, refused: AdminRefusal, scope: Scope) -> Response:
         self._refused(refused.code)
         body = orjson.dumps({"error": refused.code, "words": refused.words})
         response = Response(body, refused.status, media_type=_JSON)
@@ -101,7 +101,7 @@ class AdminApi:
             return
         self._tries += 1
         if self._waiting >= WRONG_AT_ONCE_MAX:
-            raise Refused("too_many_tries", "too many requests with a wrong admin token")
+            raise AdminRefusal("too_many_tries", "too many requests with a wrong admin token")
         self._waiting += 1
         try:
             await asyncio.sleep(WRONG_WAIT_S)
@@ -112,7 +112,7 @@ class AdminApi:
             _log.warning(
                 "admin.refused", code="bad_admin_token", path=_shown(request.scope), client=client, tries=tries
             )
-        raise Refused("bad_admin_token", "the header Authorization: Bearer … has to carry the admin token")
+        raise AdminRefusal("bad_admin_token", "the header Authorization: Bearer … has to carry the admin token")
 
     async def _answer(self, request: Request) -> Json:
         desk, method = self._desk, request.method
@@ -133,7 +133,7 @@ class AdminApi:
             case ["stats"]:
                 _only("GET", method)
                 return await desk.stats()
-        raise Refused("not_found", "nothing lives at this path; docs/http.md lists those that are")
+        raise AdminRefusal("not_found", "nothing lives at this path; docs/http.md lists those that are")
 
     async def _change(self, action: Action, body: object, actor: str) -> Json:
         answer = await self._desk.change(action, body, actor=actor)
@@ -144,7 +144,7 @@ class AdminApi:
 
 def _only(wanted: str, method: str) -> None:
     if method != wanted:
-        raise Refused("method_not_allowed", f"this path takes {wanted} only")
+        raise AdminRefusal("method_not_allowed", f"this path takes {wanted} only")
 
 
 def _header(request: Request, name: bytes) -> bytes:
@@ -171,21 +171,21 @@ def _actor(request: Request) -> str:
     try:
         return _header(request, b"x-relay-actor").decode() or ACTOR
     except UnicodeDecodeError:
-        raise Refused("bad_change", "the header X-Relay-Actor has to be UTF-8") from None
+        raise AdminRefusal("bad_change", "the header X-Relay-Actor has to be UTF-8") from None
 
 
 async def _json(request: Request) -> object:
     """The body. Only JSON that says so is read: no form of any web page can send that."""
     media = _header(request, b"content-type").partition(b";")[0].strip().lower()
     if media != _JSON.encode():
-        raise Refused("not_json", "a change has to come as application/json")
+        raise AdminRefusal("not_json", "a change has to come as application/json")
     try:
         async with asyncio.timeout(BODY_DEADLINE_S):
             parsed: object = orjson.loads(await _body(request.receive))
     except TimeoutError:
-        raise Refused("body_too_slow", f"the body was not there within {BODY_DEADLINE_S:g} s") from None
+        raise AdminRefusal("body_too_slow", f"the body was not there within {BODY_DEADLINE_S:g} s") from None
     except orjson.JSONDecodeError:
-        raise Refused("bad_change", "the body is not JSON") from None
+        raise AdminRefusal("bad_change", "the body is not JSON") from None
     return parsed
 
 
@@ -196,7 +196,7 @@ async def _body(receive: Receive) -> bytes:
         body += message.get("body", b"")
         more = message.get("more_body", False)  # also where the sender hung up: what came is then no JSON
         if len(body) > BODY_BYTES_MAX:
-            raise Refused("body_too_large", f"a body has {BODY_BYTES_MAX:_} bytes at most")
+            raise AdminRefusal("body_too_large", f"a body has {BODY_BYTES_MAX:_} bytes at most")
     return body
 
 

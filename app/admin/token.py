@@ -11,7 +11,7 @@ import structlog
 
 from app.errors import ConfigError
 from app.model import Secret
-from app.tenants.references import Mark, References, mark_of
+from app.secrets.references import FileVersion, References, mark_of
 
 TOKEN_BYTES_MIN: Final = 16
 LOOK_AGAIN_S: Final = 1.0
@@ -23,7 +23,7 @@ _log = structlog.get_logger()
 class AdminToken:
     """The token in force. Made by ``AdminToken.load``."""
 
-    def __init__(self, secret: Secret, *, environ: Mapping[str, str], mark: Mark | None) -> None:
+    def __init__(self, secret: Secret, *, environ: Mapping[str, str], mark: FileVersion | None) -> None:
         self._environ = environ
         self._secret = secret
         self._digest = hashlib.sha256(secret.value).digest()
@@ -72,7 +72,7 @@ class AdminToken:
             _log.info("secrets.rotated", secrets=[reference], count=1)
 
 
-def _read(reference: str, environ: Mapping[str, str]) -> tuple[Secret, Mark | None]:
+def _read(reference: str, environ: Mapping[str, str]) -> tuple[Secret, FileVersion | None]:
     references = References(environ, Path())
     value = references.resolve(reference)
     if len(value) < TOKEN_BYTES_MIN:

@@ -13,7 +13,7 @@ import click
 import uvloop
 
 from app import logs
-from app.cli.listening import Listener
+from app.cli.server import Listener
 from app.main import Relay, create_app
 from app.sandbox.sentry import Sample, StandInSentry, hook_request, samples
 from app.sandbox.splunk import HecToken, Indexed, StandInSplunk

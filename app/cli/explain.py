@@ -14,15 +14,15 @@ import orjson
 
 from app.errors import BadSignature, ConfigError, EnvelopeFault
 from app.model import Hook, Secret
-from app.sentry.hints import hint
+from app.secrets.references import References
 from app.sentry.signature import Headers, read_headers, recognise, verify
+from app.sentry.signature_hints import explain_failure
 from app.settings import load_settings
 from app.splunk.encode import encode
 from app.tenants.model import Destination, Tenant
-from app.tenants.references import References
 from app.tenants.registry import Registry
 from app.transform.compose import Explained, Filtered, explain
-from app.transform.schema import HEAD_NAMES
+from app.transform.schema.fields import HEAD_NAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def _hook(wanted: _Wanted, tenant: Tenant) -> tuple[Hook, bool]:
         try:
             hook = verify(body, headers, tenant.client_secrets, tenant=tenant.name, received_at=now)
         except BadSignature as refusal:
-            words = hint(body, headers, tenant.client_secrets, raw=dict(raw))
+            words = explain_failure(body, headers, tenant.client_secrets, raw=dict(raw))
             _say("verification", f"{refusal.code} ({refusal.reason}): {words}")
             _say("", "what follows is what would come of it if the signature were right")
             return _as_if_signed(body, headers, tenant, now), False

@@ -28,7 +28,7 @@ from app.sandbox.sentry import (
     signed,
     verdict,
 )
-from app.tenants.references import References
+from app.secrets.references import References
 
 _NAMES = tuple(each.name for each in samples())
 _ACCEPTED = 202

@@ -14,7 +14,7 @@ import structlog
 import uvloop
 
 from app import logs
-from app.cli.listening import Listener
+from app.cli.server import Listener
 from app.errors import ConfigError
 from app.main import Role, create_app
 from app.settings import Settings, load_settings

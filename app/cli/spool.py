@@ -8,9 +8,9 @@ import click
 
 from app.errors import ConfigError, SpoolError
 from app.settings import load_settings
-from app.spool.copying import copy
-from app.spool.opening import check_url, is_shared
-from app.spool.postgres_schema import migrate_url
+from app.spool.copy.copy import copy
+from app.spool.engines import check_url, is_shared
+from app.spool.postgres.schema import migrate_url
 
 
 @click.group("spool")

@@ -10,14 +10,14 @@ from typing import Any
 
 import structlog
 
-from app.delivery.feeder import Feeder
-from app.delivery.housekeeping import Housekeeping
-from app.delivery.ledger import Ledger
-from app.delivery.making import Transform
+from app.delivery.claims import Claims
+from app.delivery.destination.events import LaneState
+from app.delivery.dispatcher import Dispatcher
+from app.delivery.interfaces import DeliveryContext, DestinationDirectory, OpenWire
+from app.delivery.limits import DeliveryLimits
+from app.delivery.maintenance import Housekeeping
 from app.delivery.observer import Nobody, Observer
-from app.delivery.pace import Pace
-from app.delivery.ports import OpenWire, Shared, Tenants
-from app.delivery.words import LaneState
+from app.delivery.render import Transform
 from app.model import Stream
 from app.spool.interface import Spool
 from app.tenants.model import Snapshot
@@ -40,8 +40,8 @@ class Supervisor:
         self,
         *,
         spool: Spool,
-        tenants: Tenants,
-        pace: Pace,
+        tenants: DestinationDirectory,
+        pace: DeliveryLimits,
         open_wire: OpenWire,
         on_fatal: Callable[[str], None],
         observer: Observer | None = None,
@@ -57,8 +57,8 @@ class Supervisor:
         self._on_fatal = on_fatal
         self._observer = observer = observer or Nobody()
         rng = rng or Random()  # noqa: S311  jitter, nothing secret
-        self._ledger = Ledger(spool, observer=observer, rng=rng)
-        shared = Shared(
+        self._ledger = Claims(spool, observer=observer, rng=rng)
+        shared = DeliveryContext(
             pace=pace,
             ledger=self._ledger,
             observer=observer,
@@ -69,7 +69,7 @@ class Supervisor:
             spawn=self._spawn,
             wake=lambda: self._feeder.wake(),  # noqa: PLW0108  the feeder is made of this very value
         )
-        self._feeder = Feeder(spool, shared, transform)
+        self._feeder = Dispatcher(spool, shared, transform)
         self._housekeeping = Housekeeping(
             spool, tenants, pace, observer=observer, sweep=partial(self._feeder.sweep, idle_s=IDLE_S)
         )

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, Protocol
 
 import structlog
 
-from app.errors import BadSignature, MethodNotAllowed, NotFound, NotStored, Refusal, UnknownTenant
+from app.errors import BadSignature, IngestRefusal, MethodNotAllowed, NotFound, NotStored, UnknownTenant
 from app.ingest.body import announced, read_body
-from app.ingest.paths import Door, door
+from app.ingest.routes import Route, match_route
 from app.metrics import Metrics
 from app.model import Accepted, Hook, Secret
-from app.sentry.hints import hint
 from app.sentry.signature import Headers, read_headers, recognise, verify, verify_shared
+from app.sentry.signature_hints import explain_failure
 from app.spool.interface import Spool
 from app.tenants.model import Snapshot
 
@@ -39,7 +39,7 @@ whether the tenant exists and the signature is right is nothing that they get to
 _log = structlog.stdlib.get_logger()
 
 
-class Tenants(Protocol):
+class SenderDirectory(Protocol):
     """Who may send, now. ``app.tenants.registry.Registry`` is one."""
 
     @property
@@ -63,7 +63,7 @@ class Limits:
 class Ingest:
     """``POST /sentry…`` as an ASGI application."""
 
-    def __init__(self, tenants: Tenants, spool: Spool, *, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, tenants: SenderDirectory, spool: Spool, *, limits: Limits, metrics: Metrics) -> None:
         self._tenants = tenants
         self._spool = spool
         self._limits = limits
@@ -87,7 +87,7 @@ class Ingest:
         self._bytes_in_progress += body_bytes
         try:
             hook, accepted = await self._accept(scope, receive)
-        except Refusal as refusal:
+        except IngestRefusal as refusal:
             await self._refuse(scope, send, refusal)
         except Exception:  # noqa: BLE001 - whatever it was, Sentry gets its answer and the log the trace
             _log.exception("hook.failed", path=_shown(scope))
@@ -105,7 +105,7 @@ class Ingest:
         if self._bytes_in_progress > self._limits.bodies_bytes_max:
             raise NotStored("too_many_bytes", bodies_bytes_max=self._limits.bodies_bytes_max)
         body = await read_body(receive, bytes_max=self._limits.body_bytes_max, deadline_s=self._limits.body_deadline_s)
-        where = door(scope["path"])
+        where = match_route(scope["path"])
         headers = read_headers(scope["headers"])
         if not headers.signatures and any(name == _COMPONENT for name, _ in scope["headers"]):
             raise NotFound("ui_component")
@@ -133,7 +133,7 @@ class Ingest:
             duration_ms=round(seconds * 1000, 2),
         )
 
-    async def _refuse(self, scope: Scope, send: Send, refusal: Refusal) -> None:
+    async def _refuse(self, scope: Scope, send: Send, refusal: IngestRefusal) -> None:
         if isinstance(refusal, NotStored):
             self._not_stored = time.monotonic(), refusal.reason
         self._metrics.refused(refusal.code)
@@ -148,7 +148,7 @@ class Ingest:
 class _Check(NamedTuple):
     """Everything that is known of a request once its body is here."""
 
-    where: Door
+    where: Route
     snapshot: Snapshot
     headers: Headers
     body: bytes
@@ -156,7 +156,7 @@ class _Check(NamedTuple):
 
 
 def _hook(check: _Check) -> Hook:
-    """The hook, or the ``Refusal`` raised: pure computing, so that a large body can have a thread."""
+    """The hook, or the ``IngestRefusal`` raised: pure computing, so that a large body can have a thread."""
     now = time.time()
     where, snapshot, headers, body, _ = check
     if not where.tenant:
@@ -190,7 +190,7 @@ def _shared_hook(check: _Check, now: float) -> Hook:
 def _explained(refusal: BadSignature, check: _Check, secrets: Sequence[Secret], **facts: str) -> BadSignature:
     return BadSignature(
         refusal.reason,
-        hint=hint(check.body, check.headers, secrets, raw=dict(check.raw)),
+        hint=explain_failure(check.body, check.headers, secrets, raw=dict(check.raw)),
         resource=check.headers.resource,
         request_id=check.headers.request_id,
         bytes=len(check.body),

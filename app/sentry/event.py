@@ -57,7 +57,7 @@ class Mechanism(Struct, gc=False):
     handled: object = None
 
 
-class Thrown(Struct, gc=False):
+class ExceptionInfo(Struct, gc=False):
     """One exception of a chain."""
 
     type: object = None
@@ -70,7 +70,7 @@ class Thrown(Struct, gc=False):
 class Chain(Struct, gc=False):
     """Exceptions, innermost first."""
 
-    values: list[Thrown] | None = None
+    values: list[ExceptionInfo] | None = None
 
 
 class Thread(Struct, gc=False):
@@ -87,7 +87,7 @@ class Threads(Struct, gc=False):
     values: list[Thread] | None = None
 
 
-class Spoken(Struct, gc=False):
+class LogMessage(Struct, gc=False):
     """What a breadcrumb tells of a request."""
 
     method: object = None
@@ -96,7 +96,7 @@ class Spoken(Struct, gc=False):
     status_code: object = None
 
 
-class Crumb(Struct, gc=False):
+class Breadcrumb(Struct, gc=False):
     """One breadcrumb."""
 
     timestamp: object = None
@@ -104,13 +104,13 @@ class Crumb(Struct, gc=False):
     category: object = None
     level: object = None
     message: object = None
-    data: Spoken | None = None
+    data: LogMessage | None = None
 
 
 class Crumbs(Struct, gc=False):
     """Breadcrumbs, oldest first."""
 
-    values: list[Crumb] | None = None
+    values: list[Breadcrumb] | None = None
 
 
 class Request(Struct, gc=False):
@@ -133,7 +133,7 @@ class Metadata(Struct, gc=False):
     title: object = None
 
 
-class Named(Struct, gc=False):
+class NamedVersion(Struct, gc=False):
     """A name and a version."""
 
     name: object = None
@@ -188,7 +188,7 @@ class Event(Struct, gc=False):
     metadata: Metadata | None = None
     received: object = None
     request: Request | None = None
-    sdk: Named | None = None
+    sdk: NamedVersion | None = None
     server_name: object = None
     stacktrace: Stack | None = None
     threads: Threads | None = None

@@ -31,7 +31,7 @@ class Poll(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AckReport:
     """The result of a poll, in words for the log."""
 
     poll: Poll
@@ -43,20 +43,22 @@ _UNSENT = frozenset({Fault.CONNECT_FAILED, Fault.TLS_FAILED, Fault.TIMEOUT_BEFOR
 _NOT_FOUND = 404
 
 
-def judge_poll(answer: Answer) -> Told:
+def judge_poll(answer: Answer) -> AckReport:
     """What the answer to a poll says about the ids that were asked for."""
     if answer.fault is not None:
         unsent = answer.fault in _UNSENT
         return (
-            Told(Poll.AGAIN, "a poll could not be sent") if unsent else Told(Poll.LOST, "the answer to a poll was lost")
+            AckReport(Poll.AGAIN, "a poll could not be sent")
+            if unsent
+            else AckReport(Poll.LOST, "the answer to a poll was lost")
         )
     if answer.body is not None and answer.status == HEC_CODES[0].status and answer.body.acks is not None:
-        return Told(Poll.TOLD, acks=answer.body.acks)
+        return AckReport(Poll.TOLD, acks=answer.body.acks)
     if answer.code == ACK_DISABLED:
-        return Told(Poll.DISABLED, HEC_CODES[ACK_DISABLED].words)
+        return AckReport(Poll.DISABLED, HEC_CODES[ACK_DISABLED].words)
     if answer.status == _NOT_FOUND or answer.code in _CHANNEL_CODES:
-        return Told(Poll.LOST, f"the channel is gone (HTTP {answer.status})")
+        return AckReport(Poll.LOST, f"the channel is gone (HTTP {answer.status})")
     meaning = look_up(answer.status, answer.code).meaning
     if meaning in (Meaning.DOUBTFUL, Meaning.TAKEN, Meaning.TAKEN_SLOW_DOWN):
-        return Told(Poll.LOST, f"the answer to a poll told nothing (HTTP {answer.status})")
-    return Told(Poll.AGAIN, f"the poll was refused (HTTP {answer.status})")
+        return AckReport(Poll.LOST, f"the answer to a poll told nothing (HTTP {answer.status})")
+    return AckReport(Poll.AGAIN, f"the poll was refused (HTTP {answer.status})")

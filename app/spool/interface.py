@@ -21,17 +21,17 @@ from typing import Protocol
 from app.model import (
     Accepted,
     Attempt,
+    AuditAuthor,
     AuditEntry,
-    Budgets,
     Burial,
-    Change,
     Delivery,
+    DeliveryRecord,
     Hook,
-    Life,
+    RetentionLimits,
     Search,
     SpoolStats,
     Stream,
-    Swept,
+    SweepResult,
 )
 
 
@@ -97,7 +97,7 @@ class Spool(Protocol):
         """The installations that have parked hooks (``""`` stands for hooks that named none)."""
         ...
 
-    async def expire(self, budgets: Budgets, *, limit: int) -> Swept:
+    async def expire(self, budgets: RetentionLimits, *, limit: int) -> SweepResult:
         """Keep to the budgets: bury what waited too long, discard dead letters, forget history and dedup keys.
 
         At most ``limit`` rows of each kind. How long something waits counts from when it was accepted, adopted or
@@ -106,12 +106,12 @@ class Spool(Protocol):
         """
         ...
 
-    async def find(self, search: Search, *, limit: int, before: int | None = None) -> Sequence[Life]:
+    async def find(self, search: Search, *, limit: int, before: int | None = None) -> Sequence[DeliveryRecord]:
         """Deliveries that match, highest ``seq`` first, only those with a ``seq`` below ``before``."""
         ...
 
     async def redeliver(
-        self, seqs: Sequence[int], *, change: Change, per_s: float | None = None, starts_in_s: float = 0.0
+        self, seqs: Sequence[int], *, change: AuditAuthor, per_s: float | None = None, starts_in_s: float = 0.0
     ) -> int:
         """Make dead letters wait again with their ids and counts kept; how many.
 
@@ -121,7 +121,7 @@ class Spool(Protocol):
         """
         ...
 
-    async def discard(self, seqs: Sequence[int], *, change: Change) -> int:
+    async def discard(self, seqs: Sequence[int], *, change: AuditAuthor) -> int:
         """Remove dead letters for good (counted as discarded, kept in the history); how many. Audited likewise."""
         ...
 

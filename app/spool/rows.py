@@ -5,7 +5,19 @@ from typing import Any
 
 import orjson
 
-from app.model import Attempt, AuditEntry, Cause, Delivery, Hook, Life, SpoolStats, State, Stream, StreamCount
+from app.model import (
+    Attempt,
+    AuditEntry,
+    Cause,
+    Delivery,
+    DeliveryRecord,
+    Hook,
+    SpoolStats,
+    State,
+    Stream,
+    StreamCounts,
+)
+from app.spool.keys import stream_of
 
 STATES = (State.WAITING, State.PARKED, State.DEAD, State.DELIVERED, State.FILTERED, State.DISCARDED)
 """By the number that is stored."""
@@ -42,10 +54,11 @@ def deliveries_of(rows: Iterable[Any], lease: str) -> list[Delivery]:
     return made
 
 
-def stream_of(text: str) -> Stream:
-    """The stream behind its key."""
-    tenant, _, destination = text.partition("/")
-    return Stream(tenant, destination)
+def about(hook: Hook) -> str:
+    """The fields of a hook that have no column of their own, as JSON."""
+    return orjson.dumps(
+        (hook.sender, hook.resource, hook.sent_at, hook.request_id, hook.idempotency_key, hook.verified_with)
+    ).decode()
 
 
 def encodable(text: str) -> str:
@@ -67,13 +80,13 @@ def _tried(text: str) -> list[Attempt]:
     return [Attempt(at, took_s, answer, bool(ambiguous)) for at, took_s, answer, ambiguous in lines]
 
 
-def life_of(row: Any) -> Life:  # noqa: ANN401 - the driver's
+def life_of(row: Any) -> DeliveryRecord:  # noqa: ANN401 - the driver's
     """A delivery, stored or ended, out of a row of the statements that find."""
     seq, delivery_id, stream, state, installation, received_at, size, about, attempts, ambiguous, *rest = row
     first_attempt_at, text, fault, cause, due_at, ended_at = rest
     sender, resource, _, request_id, _, verified_with = orjson.loads(about)
     tried = _tried(text)
-    return Life(
+    return DeliveryRecord(
         seq=seq,
         delivery_id=delivery_id,
         stream=stream_of(stream),
@@ -129,7 +142,7 @@ def stats_of(
     for stream, accepted, delivered, filtered, discarded, adopted in ledger:
         waiting, dead_count = counted.get(stream, (0, 0))
         streams.append(
-            StreamCount(
+            StreamCounts(
                 stream=stream_of(stream),
                 accepted=accepted,
                 delivered=delivered,
@@ -144,7 +157,7 @@ def stats_of(
     dead_bytes, oldest_dead_at = dead
     return SpoolStats(
         streams=streams,
-        waiting_bytes=size,
+        payload_bytes=size,
         hooks=hooks,
         oldest_waiting_at=oldest[0] if oldest else None,
         dead_bytes=dead_bytes,

@@ -12,11 +12,11 @@ from typing import Final
 import structlog
 
 from app.errors import ConfigError
-from app.tenants import yaml_text
-from app.tenants.assemble import NOTHING_KEPT, rotated, snapshot_of
-from app.tenants.keeping import Keeping, values_of
+from app.secrets.last_good import LastGoodSecrets, values_of
+from app.secrets.references import FileVersion, Marks, References, marks_of, read_file
+from app.tenants.file import yaml_text
+from app.tenants.file.assemble import NOTHING_KEPT, rotated, snapshot_of
 from app.tenants.model import Snapshot
-from app.tenants.references import Mark, Marks, References, marks_of, read_file
 
 _log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ class Registry:
             ConfigError: every fault of the file, or every reference that does not resolve: a relay that
                 starts can serve all of its tenants.
         """
-        marks: dict[Path, Mark | None] = {}
+        marks: dict[Path, FileVersion | None] = {}
         return cls(path, environ, _read(path, environ, NOTHING_KEPT, marks), marks)
 
     @property
@@ -83,7 +83,7 @@ class Registry:
         """
         before = self._state
         references = References(self._environ, self._path.parent)
-        keeping = Keeping(references.resolve, values_of(before.snapshot, tenant=tenant))
+        keeping = LastGoodSecrets(references.resolve, values_of(before.snapshot, tenant=tenant))
         snapshot = rotated(before.snapshot, keeping, tenant=tenant)
         return self._take_secrets(before.snapshot, snapshot, references.marks)
 
@@ -106,7 +106,7 @@ class Registry:
         before = self._state
         moved = now.get(self._path) != before.marks.get(self._path)
         if moved or before.problem is not None:
-            marks: dict[Path, Mark | None] = {}
+            marks: dict[Path, FileVersion | None] = {}
             try:
                 good = values_of(before.snapshot)
                 snapshot = await asyncio.to_thread(_read, self._path, self._environ, good, marks)
@@ -117,7 +117,7 @@ class Registry:
                 return
         before = self._state
         references = References(self._environ, self._path.parent)
-        keeping = Keeping(references.resolve, values_of(before.snapshot))
+        keeping = LastGoodSecrets(references.resolve, values_of(before.snapshot))
         snapshot = await asyncio.to_thread(rotated, before.snapshot, keeping)
         self._take_secrets(before.snapshot, snapshot, references.marks)
 
@@ -178,7 +178,7 @@ class Registry:
 
 
 def _read(
-    path: Path, environ: Mapping[str, str], good: Mapping[str, bytes], marks: dict[Path, Mark | None]
+    path: Path, environ: Mapping[str, str], good: Mapping[str, bytes], marks: dict[Path, FileVersion | None]
 ) -> Snapshot:
     """Read the file and its secrets; ``marks`` gets the version of every file met, also when it fails."""
     file = str(path)

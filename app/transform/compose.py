@@ -12,13 +12,13 @@ from app.sentry.resources import Kind
 from app.splunk.hec_event import HecEvent, Scalar
 from app.tenants.model import Destination, Match, Route
 from app.transform import routing
-from app.transform.keeping import kept_payload
-from app.transform.moment import time_of
-from app.transform.privacy import cleared, person_of
-from app.transform.schema import DETAIL_NAMES, DETAIL_OF, HEAD_NAMES, HEAD_OF, SCHEMA
-from app.transform.telling import Told, exactly, shortly, usually
+from app.transform.event_time import time_of
+from app.transform.parse import ParsedHook, read_exact, read_lenient, read_typed
+from app.transform.privacy.apply import apply_privacy, person_of
+from app.transform.privacy.payload import kept_payload
+from app.transform.schema.fields import DETAIL_NAMES, DETAIL_OF, HEAD_NAMES, HEAD_OF, SCHEMA
 from app.transform.values import TEXT_CHARS_MAX, Inexact, first, obj, text
-from app.transform.view import View, actor_of
+from app.transform.views.base import View, actor_of
 
 HEC_SOURCE = "sentry"
 """Splunk's ``source``, where the tenants file names none."""
@@ -58,12 +58,14 @@ def transform(hook: Hook, destination: Destination, *, event_bytes_max: int = 50
 def explain(hook: Hook, destination: Destination, *, event_bytes_max: int = 500_000) -> Explained:
     """As ``transform``, telling the way."""
     try:
-        return _explain(hook, destination, shortly(hook) or usually(hook), event_bytes_max)
+        return _explain(hook, destination, read_typed(hook) or read_lenient(hook), event_bytes_max)
     except Inexact:
-        return _explain(hook, destination, exactly(hook), event_bytes_max, exact=True)
+        return _explain(hook, destination, read_exact(hook), event_bytes_max, exact=True)
 
 
-def _explain(hook: Hook, destination: Destination, told: Told, bytes_max: int, *, exact: bool = False) -> Explained:
+def _explain(
+    hook: Hook, destination: Destination, told: ParsedHook, bytes_max: int, *, exact: bool = False
+) -> Explained:
     kind, view = told.kind, told.view
     head = _head(hook, destination, told)
     if destination.own_projects and routing.is_own(head, destination.own_projects):
@@ -74,7 +76,7 @@ def _explain(hook: Hook, destination: Destination, told: Told, bytes_max: int, *
         route = _NO_ROUTE if number is None else destination.routes[number]
         if reason := routing.filtered_by(route, text(head.get("issue_id")) or hook.delivery_id):
             return Explained(kind, number, Filtered(reason))
-    fitted = cleared(
+    fitted = apply_privacy(
         head,
         _detail(kind, view, destination),
         kept_payload(kind, told.fault, hook.payload, destination, bytes_max),
@@ -96,7 +98,7 @@ def _explain(hook: Hook, destination: Destination, told: Told, bytes_max: int, *
     return Explained(kind, number, made)
 
 
-def _head(hook: Hook, destination: Destination, told: Told) -> dict[str, object]:
+def _head(hook: Hook, destination: Destination, told: ParsedHook) -> dict[str, object]:
     """The head in the schema's order, without what is absent. There is always a title."""
     kind, view = told.kind, told.view
     said = view.head

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from app.spool.checkpoint import Checkpointer
-from app.spool.sqlite_file import PAGE_BYTES, connect
+from app.spool.sqlite.checkpointer import Checkpointer
+from app.spool.sqlite.file import PAGE_BYTES, connect
 
 GROUP = 32
 HOOKS_A_SECOND = 5_000

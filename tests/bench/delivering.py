@@ -16,7 +16,7 @@ from app.main import pace_of, wire_limits_of
 from app.model import Hook, Secret, Stream
 from app.settings import load_settings
 from app.splunk.client import HecClients
-from app.spool.sqlite import SqliteSpool
+from app.spool.sqlite.spool import SqliteSpool
 from app.tenants.model import Destination, Snapshot, Tenant
 from app.transform import transform
 

@@ -20,7 +20,7 @@ from typing import Any
 import uvloop
 
 from app.sandbox.splunk import HecToken, StandInSplunk
-from app.spool.postgres import PostgresSpool
+from app.spool.postgres.spool import PostgresSpool
 from tests.bench.delivering import Hooks, hooks
 from tests.contract.engines import LIMITS, PostgresPlace, make_place
 from tests.postgres_server import PostgresServer

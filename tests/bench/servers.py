@@ -26,9 +26,9 @@ from app.ingest.accept import Ingest, Limits
 from app.ingest.body import read_body
 from app.metrics import Metrics
 from app.model import Hook, Secret
-from app.spool.group_commit import GroupCommit
-from app.spool.sqlite import SqliteSpool
-from app.spool.sqlite_file import PAGE_BYTES, connect
+from app.spool.sqlite.file import PAGE_BYTES, connect
+from app.spool.sqlite.spool import SqliteSpool
+from app.spool.sqlite.writer import GroupCommit
 from app.tenants.model import Snapshot, Tenant
 from tests.bench.load import SECRET
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.spool.interface import Spool
-from app.spool.sqlite import SqliteSpool
+from app.spool.sqlite.spool import SqliteSpool
 from tests.contract.engines import Clock, Engine, PostgresPlace, make_place
 
 

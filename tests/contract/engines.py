@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import asyncpg
 
-from app.model import Attempt, Budgets, Change, Hook, Search, State
+from app.model import Attempt, AuditAuthor, Hook, RetentionLimits, Search, State
 from app.spool.interface import Spool
-from app.spool.postgres import PostgresSpool
+from app.spool.postgres.spool import PostgresSpool
 
 OpenSpool = Callable[..., Awaitable[Spool]]
 LIMITS: dict[str, Any] = {
@@ -22,7 +22,7 @@ LIMITS: dict[str, Any] = {
     "queue_hooks_max": 10_000,
     "in_flight_max": 10_000,
 }
-ANNA = Change("anna", "a test")
+ANNA = AuditAuthor("anna", "a test")
 """Who changes something by hand."""
 DEAD = Search(states=frozenset({State.DEAD}))
 NOW = """
@@ -146,7 +146,7 @@ def attempt(at: float = 1_700_000_000.0, **changes: object) -> Attempt:
     return Attempt(at, **(fields | changes))  # type: ignore[arg-type] # a test names fields freely
 
 
-def budgets_of(**changes: float) -> Budgets:
+def budgets_of(**changes: float) -> RetentionLimits:
     """Budgets that nothing reaches, but for these."""
-    wide: dict[str, float] = dict.fromkeys(Budgets.__dataclass_fields__, 10**9)
-    return Budgets(**(wide | changes))  # type: ignore[arg-type] # a test names fields freely
+    wide: dict[str, float] = dict.fromkeys(RetentionLimits.__dataclass_fields__, 10**9)
+    return RetentionLimits(**(wide | changes))  # type: ignore[arg-type] # a test names fields freely

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.errors import NotStored, SpoolError
-from app.model import Burial, Cause, Delivery, Search, State, Stream, StreamCount
+from app.model import Burial, Cause, Delivery, Search, State, Stream, StreamCounts
 from app.spool.interface import Spool
 from tests.contract.engines import ANNA, DEAD, Clock, Engine, attempt, budgets_of, hook
 
@@ -18,7 +18,7 @@ async def claim(spool: Spool, **changes: object) -> list[Delivery]:
     return await spool.claim(**(wanted | changes))  # type: ignore[arg-type] # a test names limits freely
 
 
-async def books(spool: Spool, stream: Stream = ACME) -> StreamCount:
+async def books(spool: Spool, stream: Stream = ACME) -> StreamCounts:
     """The books of one stream, after checking that they balance."""
     for count in (await spool.stats()).streams:
         gone = count.delivered + count.filtered + count.discarded + count.adopted
@@ -105,7 +105,7 @@ async def test_a_hook_with_two_destinations_is_gone_when_both_have_it(spool: Spo
     assert (await spool.stats()).hooks == 1
     await spool.settle(deliveries[1:])
     stats = await spool.stats()
-    assert (stats.hooks, stats.waiting_bytes) == (0, 0)
+    assert (stats.hooks, stats.payload_bytes) == (0, 0)
 
 
 async def test_a_claimed_delivery_is_nobody_elses(engine: Engine, spool: Spool) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from app.errors import SpoolError
-from app.model import Attempt, Burial, Cause, Change, Life, Search, State
-from app.spool.copying import ROWS, copy
+from app.model import Attempt, AuditAuthor, Burial, Cause, DeliveryRecord, Search, State
+from app.spool.copy.copy import copy
+from app.spool.copy.rows import ROWS
+from app.spool.engines import OpenSpool, open_spool
 from app.spool.interface import Spool
-from app.spool.opening import OpenSpool, open_spool
-from app.spool.postgres_text import storable
-from app.spool.queries import Queries
+from app.spool.sql import Queries
+from app.spool.text import storable
 from tests.contract.engines import PostgresPlace, hook
 from tests.contract.test_spool_contract import claim
 
@@ -38,7 +39,7 @@ async def filled(url: str, *, hooks: int = 0) -> None:
         await spool.release(deliveries[2:4], retry_in_s=0, tried=[LOST, POST], fault="503 \0 é")
         await spool.release(deliveries[4:5], retry_in_s=3600, tried=[POST])
         await spool.bury([Burial(each, Cause.REJECTED, "code 6", (POST,)) for each in deliveries[5:8]])
-        await spool.discard([deliveries[5].seq], change=Change("ann", "too old \0 é"))
+        await spool.discard([deliveries[5].seq], change=AuditAuthor("ann", "too old \0 é"))
         for number in (90, 91):
             await spool.accept(hook(number, tenant="", installation="u-1"), [""])
         for number in range(hooks):
@@ -55,7 +56,7 @@ async def look(url: str) -> dict[str, Any]:
         repeat = await spool.accept(hook(0, dedup_keys=((3).to_bytes(16, "big"),)), ["main"])
         seen: dict[str, Any] = {
             "books": sorted(map(repr, stats.streams)),
-            "fill": (stats.hooks, stats.waiting_bytes, stats.oldest_waiting_at, stats.dead_bytes, stats.history),
+            "fill": (stats.hooks, stats.payload_bytes, stats.oldest_waiting_at, stats.dead_bytes, stats.history),
             "letters": [_storable(each) for each in letters],
             "ended": [_storable(each) for each in ended],
             "audit": [(each.number, each.action, each.count, each.delivery_ids) for each in await spool.audit(limit=9)],
@@ -87,7 +88,7 @@ class _Moment(float):
         return isinstance(other, float) and abs(self - other) < 1e-4
 
 
-def _storable(life: Life) -> Life:
+def _storable(life: DeliveryRecord) -> DeliveryRecord:
     """PostgreSQL keeps no NUL, and times to the microsecond."""
     ended_at = None if life.ended_at is None else _Moment(life.ended_at)
     return replace(life, fault=storable(life.fault), ended_at=ended_at, due_at=None)
@@ -185,7 +186,7 @@ async def test_a_copy_that_differs_is_told(tmp_path: Path, place: PostgresPlace)
 
 async def test_a_spool_of_the_first_schema_says_what_to_do(tmp_path: Path, place: PostgresPlace) -> None:
     """On PostgreSQL it is a person's word that migrates; what a copy was begun into before that is begun anew."""
-    await place.run(Queries.text("migrations/0001_spool.sql"))
+    await place.run(Queries.text("postgres/sql/migrations/0001_spool.sql"))
     await place.run("INSERT INTO spool_schema (version) VALUES (1) RETURNING 1")
     with pytest.raises(SpoolError, match="run: relay spool migrate"):
         await copy(place.url, url_of(tmp_path / "new.db"))

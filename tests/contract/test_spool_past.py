@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.model import Attempt, Burial, Cause, Change, Delivery, Life, Search, State, Stream
+from app.model import Attempt, AuditAuthor, Burial, Cause, Delivery, DeliveryRecord, Search, State, Stream
 from app.spool.interface import Spool
 from tests.contract.engines import ANNA, DEAD, Engine, attempt, budgets_of, hook
 
@@ -26,7 +26,7 @@ async def buried(spool: Spool, *numbers: int, cause: Cause = Cause.REJECTED, **c
     return [each.seq for each in deliveries]
 
 
-async def only(spool: Spool, delivery_id: str = f"{1:032x}") -> Life:
+async def only(spool: Spool, delivery_id: str = f"{1:032x}") -> DeliveryRecord:
     """The one life of a hook."""
     (life,) = await spool.find(Search(delivery_ids=frozenset({delivery_id})), limit=10)
     return life
@@ -83,7 +83,7 @@ async def test_what_was_delivered_filtered_or_discarded_is_remembered(engine: En
     assert (lives[0].cause, lives[0].fault, lives[1].attempts) == (Cause.OVERSIZE, "413", 0)
     assert tuple(lives[2].tried) == (attempt(START + 4, answer="200/0: Success"),)
     stats = await spool.stats()
-    assert (stats.hooks, stats.waiting_bytes, stats.history) == (0, 0, 3)
+    assert (stats.hooks, stats.payload_bytes, stats.history) == (0, 0, 3)
 
 
 async def test_without_a_history_nothing_that_ended_is_remembered(engine: Engine) -> None:
@@ -147,7 +147,7 @@ async def test_deliveries_are_found_by_what_an_operator_knows(engine: Engine, sp
 async def test_redelivered_dead_letters_keep_id_and_counts_and_leave_a_trace(engine: Engine, spool: Spool) -> None:
     """In the order given, and only what is a dead letter; one entry in the audit."""
     seqs = await buried(spool, 1, 2, 3)
-    change = Change("anna", "the index exists now")
+    change = AuditAuthor("anna", "the index exists now")
     assert await spool.redeliver([seqs[1], seqs[0], seqs[1], 10**12], change=change) == 2
     assert await spool.redeliver([seqs[1]], change=ANNA) == 0
     again = await claim(spool)
@@ -155,7 +155,7 @@ async def test_redelivered_dead_letters_keep_id_and_counts_and_leave_a_trace(eng
     assert {each.attempts for each in again} == {1}
     (entry,) = await spool.audit(limit=10)
     assert (entry.action, entry.at) == ("redeliver", engine.clock.now)
-    assert Change(entry.actor, entry.reason) == change
+    assert AuditAuthor(entry.actor, entry.reason) == change
     assert (entry.count, list(entry.delivery_ids)) == (2, [f"{2:032x}", f"{1:032x}"])
     await spool.settle(again, tried=(attempt(),))
     assert (await only(spool)).attempts == 2
@@ -281,7 +281,7 @@ async def test_words_that_cannot_be_stored_as_they_are_spoil_nothing(spool: Spoo
     assert await spool.bury([Burial(delivery, Cause.REJECTED, words, (attempt(answer=words),))]) == 1
     assert (await only(spool)).tried[-1].answer.startswith("said \0 and ")
     assert not await spool.find(Search(tenant=words, destination=words, delivery_ids=frozenset({words})), limit=10)
-    assert await spool.discard([delivery.seq], change=Change(words, words)) == 1
+    assert await spool.discard([delivery.seq], change=AuditAuthor(words, words)) == 1
     (entry,) = await spool.audit(limit=10)
     assert entry.reason.startswith("said ")
 

@@ -10,10 +10,10 @@ import pytest
 
 from app.errors import NotStored, SpoolError
 from app.model import Attempt, Delivery, Stream
-from app.spool import postgres_schema
-from app.spool.postgres import PostgresSpool
-from app.spool.postgres_schema import SCHEMA_VERSION
-from app.spool.postgres_url import read_url
+from app.spool.postgres import schema as postgres_schema
+from app.spool.postgres.schema import SCHEMA_VERSION
+from app.spool.postgres.spool import PostgresSpool
+from app.spool.postgres.url import read_url
 from tests.contract.engines import LIMITS, PostgresPlace, hook
 from tests.contract.test_spool_contract import ACME, books, claim
 
@@ -60,7 +60,7 @@ async def test_two_replicas_never_hand_out_the_same_delivery(place: PostgresPlac
         assert accepted == 400
         assert set(got.values()) == {1}
         stats = await one.stats()
-        assert (stats.hooks, stats.waiting_bytes) == (0, 0)
+        assert (stats.hooks, stats.payload_bytes) == (0, 0)
         assert sum(each.delivered for each in stats.streams) == 800
         await books(one, Stream("t0", "main"))
 
@@ -213,7 +213,7 @@ async def test_a_batch_is_bounded_in_bytes(place: PostgresPlace) -> None:
     """Large payloads do not add up to one statement of hundreds of megabytes."""
     async with await place.open() as spool:
         await asyncio.gather(*(spool.accept(hook(n, payload=b"x" * 3_000_000), ["main"]) for n in range(4)))
-        assert (await spool.stats()).waiting_bytes == 12_000_000
+        assert (await spool.stats()).payload_bytes == 12_000_000
 
 
 # The schema and the server.

@@ -12,7 +12,7 @@ import pytest
 
 from app.errors import NotStored, SpoolError
 from app.model import Delivery
-from app.spool.postgres import PostgresSpool
+from app.spool.postgres.spool import PostgresSpool
 from tests.conftest import POSTGRES_URL
 from tests.contract.engines import LIMITS, PostgresPlace, hook
 from tests.contract.test_spool_contract import books, claim

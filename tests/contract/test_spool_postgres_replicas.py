@@ -9,15 +9,15 @@ import asyncpg
 import pytest
 
 from app.errors import SpoolError
-from app.model import Attempt, Budgets, Burial, Cause, Change, Delivery, Search, State
-from app.spool.postgres import PostgresSpool
-from app.spool.postgres_schema import migrate_url
-from app.spool.queries import Queries
+from app.model import Attempt, AuditAuthor, Burial, Cause, Delivery, RetentionLimits, Search, State
+from app.spool.postgres.schema import migrate_url
+from app.spool.postgres.spool import PostgresSpool
+from app.spool.sql import Queries
 from tests.contract.engines import PostgresPlace, hook, make_place
 from tests.contract.test_spool_contract import books, claim
 
 POST = Attempt(1_700_000_000.0, 0.25, "200 Success")
-OURS = Change("ann", "a test")
+OURS = AuditAuthor("ann", "a test")
 LEASE_S = 0.3
 WIDE = {
     "waiting_age_max_s": 1e6,
@@ -29,9 +29,9 @@ WIDE = {
 }
 
 
-def budgets(**changes: float) -> Budgets:
+def budgets(**changes: float) -> RetentionLimits:
     """Wide ones but for these."""
-    return Budgets(**(WIDE | changes))  # type: ignore[arg-type] # a test names budgets freely
+    return RetentionLimits(**(WIDE | changes))  # type: ignore[arg-type] # a test names budgets freely
 
 
 @pytest.fixture
@@ -278,7 +278,7 @@ V1 = """
 
 async def test_a_spool_of_the_first_schema_is_migrated_with_everything_in_it(place: PostgresPlace) -> None:
     """Deliveries, dead letters, attempts and books are as they were; a second migration finds nothing to do."""
-    await place.run(Queries.text("migrations/0001_spool.sql"))
+    await place.run(Queries.text("postgres/sql/migrations/0001_spool.sql"))
     await place.run(V1)
     with pytest.raises(SpoolError, match="schema version 1, this relay needs 2: run: relay spool migrate"):
         await place.open()
@@ -290,7 +290,7 @@ async def test_a_spool_of_the_first_schema_is_migrated_with_everything_in_it(pla
         assert (lives[64].attempts, lives[64].ambiguous, lives[64].tried) == (3, 1, [])
         assert lives[65].cause is Cause.REJECTED
         stats = await spool.stats()
-        assert (stats.hooks, stats.waiting_bytes, stats.dead_bytes, stats.history) == (3, 6, 2, 0)
+        assert (stats.hooks, stats.payload_bytes, stats.dead_bytes, stats.history) == (3, 6, 2, 0)
         assert await spool.redeliver([65], change=OURS) == 1
         assert await spool.adopt("u-1", "globex", ["main"]) == 1
         claimed: list[Delivery] = await claim(spool)

@@ -12,10 +12,10 @@ import pytest
 
 from app.errors import NotStored, SpoolError
 from app.model import Burial, Cause, Delivery, Search, State
-from app.spool.group_commit import GroupCommit
-from app.spool.queries import Queries
-from app.spool.sqlite import SqliteSpool
-from app.spool.sqlite_file import APPLICATION_ID, COPYING_ID, SCHEMA_VERSION, check_file, connect, lay_out
+from app.spool.sql import Queries
+from app.spool.sqlite.file import APPLICATION_ID, COPYING_ID, SCHEMA_VERSION, check_file, connect, lay_out
+from app.spool.sqlite.spool import SqliteSpool
+from app.spool.sqlite.writer import GroupCommit
 from tests.contract.engines import ANNA, budgets_of, hook
 
 
@@ -71,7 +71,7 @@ async def test_what_an_older_relay_stored_is_all_there(tmp_path: Path) -> None:
     """The schema of version 1 is brought to this one at the start; waiting, parked and dead deliveries stay."""
     path = tmp_path / "spool.db"
     with sqlite3.connect(path, isolation_level=None) as old:
-        old.executescript(Queries.text("sqlite_schema.sql"))
+        old.executescript(Queries.text("sqlite/sql/migrations/0001_spool.sql"))
         old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         old.execute("PRAGMA user_version = 1")
         for seq, tenant, state, cause, buried_at in (
@@ -263,7 +263,7 @@ def _checkpoint(path: Path) -> sqlite3.Connection:
 def test_an_older_relays_half_copy_is_still_one(tmp_path: Path) -> None:
     """Bringing its schema forward does not make a whole spool of it."""
     with sqlite3.connect(tmp_path / "spool.db", isolation_level=None) as connection:
-        connection.executescript(Queries.text("sqlite_schema.sql"))
+        connection.executescript(Queries.text("sqlite/sql/migrations/0001_spool.sql"))
         connection.execute(f"PRAGMA application_id = {COPYING_ID}")
         connection.execute("PRAGMA user_version = 1")
         lay_out(connection, new=False)

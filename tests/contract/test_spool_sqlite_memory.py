@@ -5,13 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.spool.sqlite import SqliteSpool
+from app.spool.sqlite.spool import SqliteSpool
 from tests.contract.engines import hook
 
 _PROGRAM = """
 import asyncio, resource, sys
 from pathlib import Path
-from app.spool.sqlite import SqliteSpool
+from app.spool.sqlite.spool import SqliteSpool
 from tests.contract.engines import hook
 
 def peak():

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from click.testing import CliRunner
 
-from app.cli.check import check_command
+from app.cli.check.command import check_command
 from app.sandbox.splunk import HecToken, StandInSplunk
 
 HEC_TOKEN = "hec-token-of-acme"

@@ -16,17 +16,17 @@ import orjson
 import structlog
 from structlog.testing import capture_logs
 
-from app.delivery.pace import Pace
+from app.delivery.limits import DeliveryLimits
 from app.delivery.supervisor import Supervisor
 from app.errors import SpoolError
-from app.model import Attempt, Burial, Delivery, Hook, Life, Search, State, Stream
+from app.model import Attempt, Burial, Delivery, DeliveryRecord, Hook, Search, State, Stream
 from app.sandbox.splunk import HecToken, Indexed, StandInSplunk
 from app.splunk.client import HecClients, WireLimits
-from app.spool.sqlite import SqliteSpool
+from app.spool.sqlite.spool import SqliteSpool
 from app.tenants.registry import Registry
 from tests.torture.ports import number, reserved_port
 
-PACE = Pace(
+PACE = DeliveryLimits(
     batch_bytes_max=1_000_000,
     batch_hec_events_max=500,
     linger_s=0.01,
@@ -85,7 +85,7 @@ class World:
     spool: SqliteSpool
     clock: SpoolClock
     registry: Registry
-    pace: Pace
+    pace: DeliveryLimits
     log: list[Any]
     fatal: list[str] = field(default_factory=list)
     supervisor: Supervisor = field(init=False)
@@ -155,11 +155,11 @@ class World:
         stats = await self.spool.stats()
         return sum(each.delivered for each in stats.streams if each.stream == Stream(tenant, "main"))
 
-    async def dead(self) -> list[Life]:
+    async def dead(self) -> list[DeliveryRecord]:
         """The dead letters."""
         return list(await self.spool.find(Search(states=frozenset({State.DEAD})), limit=10_000))
 
-    async def life(self, delivery_id: str) -> Life:
+    async def life(self, delivery_id: str) -> DeliveryRecord:
         """What became of one delivery."""
         (found,) = await self.spool.find(Search(delivery_ids=frozenset({delivery_id})), limit=2)
         return found

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from structlog.testing import capture_logs
 
-from app.cli.listening import KEEP_ALIVE_S, Listener
+from app.cli.server import KEEP_ALIVE_S, Listener
 from app.main import Relay, Role, create_app
 from app.sandbox.splunk import HecToken, StandInSplunk
 from app.settings import load_settings

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from app.admin.api import ROUTES, WRONG_AT_ONCE_MAX
+from app.admin.errors import STATUSES
 from app.admin.page import page
-from app.admin.refusals import STATUSES
 from app.model import Cause
 from tests.contract.test_spool_postgres import until
 from tests.journey.admin_world import TOKEN, admin_world, ask, bury, change, found

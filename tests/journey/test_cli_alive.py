@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from app.cli.alive import main
+from app.cli.healthcheck import main
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def test_a_port_that_is_set_to_nothing_is_the_default(capsys: pytest.CaptureFixt
 def test_a_port_that_is_no_number_is_said() -> None:
     """As a process of its own, as the container runs it, it exits 1 and not with a traceback."""
     ended = subprocess.run(
-        [sys.executable, "-m", "app.cli.alive"],
+        [sys.executable, "-m", "app.cli.healthcheck"],
         env={**os.environ, "RELAY_PORT": "http"},
         capture_output=True,
         check=False,

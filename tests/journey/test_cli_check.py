@@ -173,7 +173,7 @@ def test_wrong_usage_is_told_apart(tmp_path: Path) -> None:
 def test_it_runs_as_a_process_of_its_own(tmp_path: Path) -> None:
     """Plain lines where no terminal is, exit status of the process."""
     path = tenants_file(tmp_path, acme="url: 'https://splunk.invalid', hec_token: env:HEC")
-    code = "from app.cli.check import check_command; check_command(['--offline'])"
+    code = "from app.cli.check.command import check_command; check_command(['--offline'])"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("RELAY_")}
     environ |= {**SECRETS, "RELAY_TENANTS_FILE": str(path)}
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.model import Burial, Cause
-from app.spool.opening import open_spool
+from app.spool.engines import open_spool
 from tests.contract.engines import hook
 from tests.journey.admin_world import TOKEN, admin_world, bury, found, relay
 from tests.journey.relay_world import World, world

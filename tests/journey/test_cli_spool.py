@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.__main__ import main
-from app.spool.opening import open_spool
+from app.spool.engines import open_spool
 from tests.contract.engines import PostgresPlace, hook, make_place
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.delivery.words import LaneState
+from app.delivery.destination.events import LaneState
 from app.sandbox.splunk import Fault, HecToken, StandInSplunk
 from app.sandbox.splunk.model import RequestSeen
 from tests.journey.delivery_world import Part, World, ids_of, until, until_async, world

@@ -14,7 +14,7 @@ import pytest
 
 from app.health import Health
 from app.metrics import Metrics
-from app.model import Bounds, Secret
+from app.model import Secret, SpoolLimits
 from app.sandbox.splunk import HecToken, StandInSplunk
 from app.splunk.answers import Answer, Fault
 from app.splunk.client import HecClients, WireLimits
@@ -215,7 +215,7 @@ async def test_a_certificate_that_is_not_checked_is_counted_and_told_as_long_as_
                 delivering=supervisor,
                 metrics=metrics,
                 trouble=lambda: None,
-                bounds=Bounds(10, 1_000, 1_000, 3_600),
+                bounds=SpoolLimits(10, 1_000, 1_000, 3_600),
             )
             assert series in metrics.page(None, now=1).decode()
             assert any("tls.verify is off" in each for each in (await health.readiness()).parts["tenants"].words)

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from app.errors import Refusal
+from app.errors import IngestRefusal
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -85,6 +85,6 @@ def strings(node: ast.expr | None) -> list[str]:
     return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
 
 
-def refusals(kind: type[Refusal] = Refusal) -> set[type[Refusal]]:
+def refusals(kind: type[IngestRefusal] = IngestRefusal) -> set[type[IngestRefusal]]:
     """Every class of refusal."""
     return {each for child in kind.__subclasses__() for each in (child, *refusals(child))}

@@ -1,7 +1,7 @@
 """The admin API is documented as it is."""
 
 from app.admin.api import ROUTES
-from app.admin.refusals import STATUSES
+from app.admin.errors import STATUSES
 from app.model import Cause, State
 from app.splunk.codes import Act
 from tests.unit.pages import DOCS, rows, section

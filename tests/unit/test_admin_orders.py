@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.admin.orders import ACTOR_MAX, CALL_MAX, REASON_MAX, Order, asked, change_of, order_of
-from app.admin.refusals import Refused
-from app.admin.wire import iso, life_json, life_of, moment
-from app.model import Attempt, Cause, Life, Search, State, Stream
+from app.admin.errors import AdminRefusal
+from app.admin.requests import ACTOR_MAX, CALL_MAX, REASON_MAX, ChangeRequest, asked, change_of, order_of
+from app.admin.serialization import iso, life_json, life_of, moment
+from app.model import Attempt, Cause, DeliveryRecord, Search, State, Stream
 
 NOW = 1_764_000_000.0
 TEXT = st.text(max_size=20)
@@ -19,12 +19,12 @@ TIMES = st.floats(0, 4e9).map(lambda at: round(at, 3))
 
 def refusal(action: Any, *given: Any, **named: Any) -> tuple[str, str]:
     """Code word and words with which it is refused."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AdminRefusal) as refused:
         action(*given, **named)
     return refused.value.code, refused.value.words
 
 
-def order(**body: object) -> Order:
+def order(**body: object) -> ChangeRequest:
     """A change by an operator."""
     return order_of({"reason": "mended", **body}, actor="ada", now=NOW)
 
@@ -54,7 +54,7 @@ def test_any_other_text_is_refused_in_words(text: str) -> None:
     """Whatever it is: a refusal, never a crash."""
     try:
         at = moment(text, now=NOW)
-    except Refused:
+    except AdminRefusal:
         return
     assert 0 <= at <= 5e9
 
@@ -68,7 +68,7 @@ def test_a_time_is_the_same_after_the_wire(at: float) -> None:
 # The JSON of a life.
 
 LIVES = st.builds(
-    Life,
+    DeliveryRecord,
     seq=st.integers(0, 2**62),
     delivery_id=TEXT,
     stream=st.builds(Stream, TEXT, TEXT),
@@ -93,7 +93,7 @@ LIVES = st.builds(
 
 
 @given(LIVES)
-def test_a_life_is_the_same_after_the_wire(life: Life) -> None:
+def test_a_life_is_the_same_after_the_wire(life: DeliveryRecord) -> None:
     """What the command line shows of a relay's answer is what the relay's spool holds."""
     back = life_of(life_json(life))
     assert life_json(back) == life_json(life)
@@ -240,7 +240,7 @@ def test_any_body_is_an_order_within_its_bounds_or_refused(body: dict[str, Any])
     """Never a crash, never a change of everything that does not say so."""
     try:
         made = order_of(body, actor="ada", now=NOW)
-    except Refused:
+    except AdminRefusal:
         return
     assert bool(made.seqs) != (made.search is not None)
     assert 1 <= made.page.limit <= CALL_MAX
@@ -252,6 +252,6 @@ def test_any_query_is_a_search_or_refused(query: Iterable[tuple[str, str]]) -> N
     """As any body."""
     try:
         _, page = asked(query, now=NOW)
-    except Refused:
+    except AdminRefusal:
         return
     assert 1 <= page.limit <= CALL_MAX

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from app.admin.wire import life_json
-from app.cli import deliveries_shown as shown
-from app.model import Attempt, Cause, Life, State, Stream
+from app.admin.serialization import life_json
+from app.cli.deliveries import output
+from app.model import Attempt, Cause, DeliveryRecord, State, Stream
 
 
 def life(**changes: object) -> dict[str, Any]:
@@ -28,14 +28,14 @@ def life(**changes: object) -> dict[str, Any]:
         "cause": Cause.REJECTED,
         "ended_at": 1_764_000_001.3,
     }
-    return life_json(Life(**(values | changes)))
+    return life_json(DeliveryRecord(**(values | changes)))
 
 
 def test_a_list_has_two_lines_a_delivery_and_fits_a_terminal() -> None:
     """When, whose, why, who must act, how often; below it the id and what Splunk said."""
     long = Stream("a-tenant-with-a-name-of-many-characters", "a-destination-with-another-such-name")
     lines = list(
-        shown.listed([life(), life(stream=long, cause=Cause.UNTRANSFORMABLE, fault="x" * 500, attempts=10**6)])
+        output.listed([life(), life(stream=long, cause=Cause.UNTRANSFORMABLE, fault="x" * 500, attempts=10**6)])
     )
     assert [line.split() for line in lines[:3]] == [
         ["RECEIVED", "(UTC)", "FOR", "CAUSE", "OR", "STATE", "WHO", "MUST", "ACT", "ATTEMPTS"],
@@ -43,9 +43,9 @@ def test_a_list_has_two_lines_a_delivery_and_fits_a_terminal() -> None:
         ["48b09fc16657db3bc1ea0919cf2bb5a5", "invalid", "data", "format", "(HTTP", "400,", "code", "6)"],
     ]
     assert len(lines) == 5
-    assert max(map(len, lines)) <= shown.WIDTH
+    assert max(map(len, lines)) <= output.WIDTH
     assert lines[3].endswith("relay         1000000")
-    assert not list(shown.listed([]))
+    assert not list(output.listed([]))
 
 
 def test_the_books_are_shown_as_an_equation_that_holds_or_not() -> None:
@@ -64,15 +64,15 @@ def test_the_books_are_shown_as_an_equation_that_holds_or_not() -> None:
         "oldest_waiting_at": None,
         "oldest_dead_at": "2026-11-22T10:00:00.000000Z",
     }
-    lines = list(shown.books(stats))
+    lines = list(output.books(stats))
     assert " ".join(lines[1].split()) == "acme/main 123456789 = 123456780 + 1 + 2 + 0 + 3 + 3"
     assert lines[2].split()[0] == "(parked)"
     assert " ".join(lines[3].split()) == "all 246913578 = 246913560 + 2 + 4 + 0 + 6 + 6"
     assert lines[4] == "adds up"
     assert "(only the newest 3 of 6 were told apart)" in lines
     assert "dead letters: 6, 300 payload bytes, the oldest since 2026-11-22 10:00:00 UTC" in lines
-    assert max(map(len, lines)) <= shown.WIDTH
-    wrong = list(shown.books(stats | {"streams": [stream | {"adds_up": False}]}))
+    assert max(map(len, lines)) <= output.WIDTH
+    wrong = list(output.books(stats | {"streams": [stream | {"adds_up": False}]}))
     assert "does not add up: acme/main; please report it" in wrong
 
 
@@ -87,17 +87,17 @@ def test_an_audit_says_who_why_and_which() -> None:
         "count": 2,
         "delivery_ids": ["48b0", "59c1"],
     }
-    lines = list(shown.audited([entry, entry | {"delivery_ids": []}]))
+    lines = list(output.audited([entry, entry | {"delivery_ids": []}]))
     assert lines[1].split() == ["7", "2026-11-22", "10:00:00", "discard", "2", "ada"]
     assert sum(line.count("word") for line in lines) == 198
     assert lines.count("    48b0 and 1 more") == 1
-    assert max(map(len, lines)) <= shown.WIDTH
-    assert not list(shown.audited([]))
+    assert max(map(len, lines)) <= output.WIDTH
+    assert not list(output.audited([]))
 
 
 def test_every_life_of_a_hook_is_told_after_the_other() -> None:
     """Id, destination and state above each."""
-    lines = list(shown.lived([life(), life(stream=Stream("acme", "audit"), state=State.DELIVERED, cause=None)]))
+    lines = list(output.lived([life(), life(stream=Stream("acme", "audit"), state=State.DELIVERED, cause=None)]))
     heads = [line for line in lines if line.startswith("48b09")]
     assert heads == [
         "48b09fc16657db3bc1ea0919cf2bb5a5  acme/main  dead",
@@ -108,4 +108,4 @@ def test_every_life_of_a_hook_is_told_after_the_other() -> None:
 
 def test_nothing_that_was_sent_can_speak_to_the_terminal() -> None:
     """Control characters of any kind become question marks."""
-    assert shown.safe("a\x1b[2J\x9b\u202e\tb é") == "a?[2J???b é"
+    assert output.safe("a\x1b[2J\x9b\u202e\tb é") == "a?[2J???b é"

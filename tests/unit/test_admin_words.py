@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.admin.words import advice, last_answer, must_act, story
-from app.model import Attempt, Cause, Life, State, Stream
+from app.admin.narrative import advice, last_answer, must_act, story
+from app.model import Attempt, Cause, DeliveryRecord, State, Stream
 from app.splunk.answers import Answer, Fault, HecBody, Rest, judge
 from app.splunk.codes import HEC_CODES, Act
 
 RECEIVED = 1_764_000_000.25
 
 
-def life(**changes: object) -> Life:
+def life(**changes: object) -> DeliveryRecord:
     """A dead letter that Splunk refused, but for the changes."""
     values = {
         "seq": 17,
@@ -35,7 +35,7 @@ def life(**changes: object) -> Life:
         "cause": Cause.REJECTED,
         "ended_at": RECEIVED + 1.02,
     }
-    return Life(**(values | changes))  # type: ignore[arg-type] # what a test changes has the field's type
+    return DeliveryRecord(**(values | changes))  # type: ignore[arg-type] # what a test changes has the field's type
 
 
 @given(
@@ -87,7 +87,7 @@ def test_a_single_refused_hec_event_is_buried_with_words_that_name_somebody() ->
             assert must_act(life(fault=verdict.words)) is not Act.NOBODY
 
 
-def told(of: Life) -> list[str]:
+def told(of: DeliveryRecord) -> list[str]:
     """The story, a line each."""
     return [" ".join(each).strip() for each in story(of)]
 

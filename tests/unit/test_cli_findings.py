@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.cli import findings
-from app.cli.findings import Certificate
+from app.cli.check import findings
+from app.cli.check.findings import Certificate
 from app.splunk.answers import Answer, Fault, HecBody
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC).timestamp()

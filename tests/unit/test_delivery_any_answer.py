@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from app.delivery.batch import Parcel, divide, take
-from app.delivery.flow import Flow, shrunk
+from app.delivery.destination.batch import PendingEvent, divide, take
+from app.delivery.destination.rate import Flow, shrunk
 from app.model import Attempt, Delivery, Hook, Stream
 from app.sandbox.splunk import Fault, HecToken
 from app.sandbox.splunk.plan import Ending, planned
@@ -84,8 +84,8 @@ class AnyAnswer(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.splunk = Splunk()
-        self.queue: deque[Parcel] = deque()
-        self.pieces: deque[tuple[Parcel, ...]] = deque()
+        self.queue: deque[PendingEvent] = deque()
+        self.pieces: deque[tuple[PendingEvent, ...]] = deque()
         self.flow = Flow()
         self.healthy: set[str] = set()
         self.poison: set[str] = set()
@@ -110,7 +110,7 @@ class AnyAnswer(RuleBasedStateMachine):
             hook = Hook(delivery_id=name, tenant="acme", payload=b"")
             delivery = Delivery(seq=number, lease="", stream=STREAM, hook=hook, attempts=0, ambiguous=0)
             event = (HEALTHY | POISON)[kind]
-            self.queue.append(Parcel(delivery, f'{{"fields":{{"delivery_id":"{name}"}},{event}}}'.encode()))
+            self.queue.append(PendingEvent(delivery, f'{{"fields":{{"delivery_id":"{name}"}},{event}}}'.encode()))
 
     @rule(data=st.data(), most=st.integers(1, 30), gzip=st.booleans())
     def post(self, data: st.DataObject, most: int, *, gzip: bool) -> None:
@@ -122,13 +122,13 @@ class AnyAnswer(RuleBasedStateMachine):
                 fault = Fault.busy(after=data.draw(st.integers(0, len(parcels) - 1)))
             self.carry(parcels, fault, gzip=gzip)
 
-    def next_batch(self, most: int) -> tuple[Parcel, ...]:
+    def next_batch(self, most: int) -> tuple[PendingEvent, ...]:
         """What a lane would take."""
         if self.pieces:
             return self.pieces.popleft()
         return take(self.queue, bytes_max=self.flow.body_bytes or BODY_BYTES_MAX, count_max=most)
 
-    def carry(self, parcels: tuple[Parcel, ...], fault: Fault | None, *, gzip: bool) -> None:
+    def carry(self, parcels: tuple[PendingEvent, ...], fault: Fault | None, *, gzip: bool) -> None:
         """Post it, and do what the answer says, as an outlet does."""
         body = join([each.envelope for each in parcels])
         honest = self.splunk.outcome(body).is_success
@@ -148,7 +148,7 @@ class AnyAnswer(RuleBasedStateMachine):
         if verdict.shrink:
             self.flow = shrunk(self.flow, body_bytes=len(body))
 
-    def confirmed(self, parcel: Parcel, verdict: Verdict) -> Verdict:
+    def confirmed(self, parcel: PendingEvent, verdict: Verdict) -> Verdict:
         """An empty post first, and refused once more."""
         assert judge_probe(self.splunk.post(b"", None)) is None
         return verdict if parcel.doubted else replace(verdict, rest=Rest.NOW)
@@ -189,7 +189,7 @@ class AnyAnswer(RuleBasedStateMachine):
         assert self.poison <= set(self.buried)
 
 
-def released(parcel: Parcel, attempt: Attempt) -> Parcel:
+def released(parcel: PendingEvent, attempt: Attempt) -> PendingEvent:
     """As it comes back after a release and another claim."""
     tried = (*parcel.tried, attempt)
     delivery = replace(
@@ -198,7 +198,7 @@ def released(parcel: Parcel, attempt: Attempt) -> Parcel:
         ambiguous=parcel.delivery.ambiguous + sum(each.ambiguous for each in tried),
     )
     envelope = mark(parcel.envelope, delivery.attempts + 1) if delivery.ambiguous else parcel.envelope
-    return Parcel(delivery, envelope)
+    return PendingEvent(delivery, envelope)
 
 
 TestAnyAnswer = AnyAnswer.TestCase

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.delivery.batch import Batch, Parcel, divide, take
-from app.delivery.flow import Flow, company, grown, paused, shrunk, slowed
+from app.delivery.destination.batch import Batch, PendingEvent, divide, take
+from app.delivery.destination.rate import Flow, company, grown, paused, shrunk, slowed
 from app.model import Attempt, Delivery, Hook, Secret, Stream
 from app.splunk.answers import Answer, HecBody, Outcome, Rest, Verdict, judge
 
@@ -112,12 +112,12 @@ def test_every_member_of_a_batch_has_one_place(rest: Rest) -> None:
     assert [*placed, *(each for piece in division.resend for each in piece)] == sent
 
 
-def parcel(size: int = 10, *, attempts: int = 0, ambiguous: int = 0, tenant: str = "acme") -> Parcel:
+def parcel(size: int = 10, *, attempts: int = 0, ambiguous: int = 0, tenant: str = "acme") -> PendingEvent:
     """A parcel of so many bytes that failed so often."""
     stream = Stream(tenant, "main")
     hook = Hook(delivery_id="d", tenant=tenant, payload=b"")
     delivery = Delivery(seq=1, lease="l", stream=stream, hook=hook, attempts=attempts, ambiguous=ambiguous)
-    return Parcel(delivery, b'{"fields":{"delivery_id":"d"}}' + b" " * (size - 30))
+    return PendingEvent(delivery, b'{"fields":{"delivery_id":"d"}}' + b" " * (size - 30))
 
 
 def test_a_batch_keeps_both_limits_and_one_too_large_goes_alone() -> None:

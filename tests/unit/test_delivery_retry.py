@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.delivery.breaker import Breaker, State, half_opened, left_s, opened, succeeded
-from app.delivery.retry import delay, retry_after_s
+from app.backoff import delay, retry_after_s
+from app.delivery.destination.breaker import Breaker, BreakerState, half_opened, left_s, opened, succeeded
 
 NOW = 1_790_000_000.0
 
@@ -57,12 +57,12 @@ def test_no_retry_after_header_raises(header: str) -> None:
 def test_a_breaker_opens_tries_and_closes() -> None:
     """Each opening in a row is counted; a success forgets them."""
     first = opened(Breaker(), now=0, wait_s=5)
-    assert (first.state, first.openings, left_s(first, now=2)) == (State.OPEN, 1, 3)
+    assert (first.state, first.openings, left_s(first, now=2)) == (BreakerState.OPEN, 1, 3)
     assert half_opened(first, now=4.9) == first
     trial = half_opened(first, now=5)
-    assert trial.state is State.HALF_OPEN
+    assert trial.state is BreakerState.HALF_OPEN
     again = opened(trial, now=5, wait_s=10)
-    assert (again.state, again.openings) == (State.OPEN, 2)
+    assert (again.state, again.openings) == (BreakerState.OPEN, 2)
     assert succeeded(half_opened(again, now=15)) == Breaker()
 
 
@@ -70,6 +70,6 @@ def test_answers_to_posts_that_began_before_the_breaker_opened_do_not_move_it() 
     """A late fault is no second opening, though it may ask for a longer wait; a late success closes nothing."""
     first = opened(Breaker(), now=0, wait_s=5)
     assert opened(first, now=1, wait_s=1) == first
-    assert opened(first, now=1, wait_s=60) == Breaker(State.OPEN, 1, 61)
+    assert opened(first, now=1, wait_s=60) == Breaker(BreakerState.OPEN, 1, 61)
     assert succeeded(first) == first
     assert left_s(Breaker(), now=0) == 0

@@ -3,7 +3,7 @@
 import ast
 import re
 
-from app.cli.check import check_command
+from app.cli.check.command import check_command
 from tests.unit.pages import DOCS, ROOT, calls, rows, strings, text
 
 MADE = re.compile(r"^ *(?:async )?def (test_\w+)|^(Test\w+) = ", re.MULTILINE)
@@ -33,8 +33,8 @@ def test_every_row_names_a_test() -> None:
 def test_every_step_of_the_check_is_documented() -> None:
     """And no other is."""
     made = set()
-    for name in ("check", "findings", "probe"):
-        for call in calls(ast.parse(text(ROOT / "app" / "cli" / f"{name}.py"))):
+    for name in ("command", "findings", "probe"):
+        for call in calls(ast.parse(text(ROOT / "app" / "cli" / "check" / f"{name}.py"))):
             kind = ast.unparse(call.func)
             if kind in {"Finding", "report.faults"}:
                 made |= set(strings(call.args[0]))

@@ -12,15 +12,15 @@ from fastapi.routing import APIRoute
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.health import Health, add_routes
-from app.ingest.paths import door
+from app.ingest.routes import match_route
 from app.metrics import Metrics
-from app.model import Cause, Hook, SpoolStats, Stream, StreamCount
+from app.model import Cause, Hook, SpoolStats, Stream, StreamCounts
 from app.splunk.answers import Outcome, Scope
 from app.splunk.encode import RELAY_ATTEMPT
 from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
 from app.transform import transform
-from app.transform.schema import DETAIL_NAMES, HEAD_NAMES
+from app.transform.schema.fields import DETAIL_NAMES, HEAD_NAMES
 from tests.unit.pages import DOCS, PAGES, ROOT, calls, fenced, modules, refusals, rows, strings, text
 
 EVENT = re.compile(r"[a-z_]+\.[a-z]+")
@@ -61,8 +61,8 @@ def test_every_path_is_documented() -> None:
     said = {(row.code[0][0], row.cells[1]) for row in rows("http.md", "## Paths")}
     accepting = {path for path, methods in said if path.startswith("/sentry") and methods == "POST"}
     assert {each for each in said if each[0] not in accepting} == served
-    doors = {door(path.format(tenant="acme", key="k") + slash) for path in accepting for slash in ("", "/")}
-    tree = ast.parse(text(ROOT / "app/ingest/paths.py"))
+    doors = {match_route(path.format(tenant="acme", key="k") + slash) for path in accepting for slash in ("", "/")}
+    tree = ast.parse(text(ROOT / "app/ingest/routes.py"))
     cases = [each for each in ast.walk(tree) if isinstance(each, ast.match_case)]
     assert len(doors) == len(cases) == len(accepting)
 
@@ -88,8 +88,8 @@ def metrics_page() -> str:
     metrics.left_out(stream, addresses=1)
     metrics.unverified([stream])
     metrics.spool_failed(doing="claim")
-    books = StreamCount(stream=stream, accepted=1, delivered=1, filtered=0, discarded=0, adopted=0, waiting=0, dead=0)
-    stats = SpoolStats(streams=[books], waiting_bytes=0, hooks=0, oldest_waiting_at=None)
+    books = StreamCounts(stream=stream, accepted=1, delivered=1, filtered=0, discarded=0, adopted=0, waiting=0, dead=0)
+    stats = SpoolStats(streams=[books], payload_bytes=0, hooks=0, oldest_waiting_at=None)
     return metrics.page(stats, now=1).decode()
 
 
@@ -227,5 +227,5 @@ def test_every_indexed_field_and_sourcetype_is_in_the_set_up() -> None:
     """docs/splunk-setup.md names each."""
     page = text(DOCS / "splunk-setup.md")
     assert indexed_fields() <= set(re.findall(r"\w+", page))
-    views = re.findall(r'^    "(\w+)": \w+,$', text(ROOT / "app/transform/telling.py"), re.MULTILINE)
+    views = re.findall(r'^    "(\w+)": \w+,$', text(ROOT / "app/transform/parse.py"), re.MULTILINE)
     assert {f"sentry:{name}" for name in (*views, "unknown")} == set(re.findall(r"`(sentry:\w+)`", page))

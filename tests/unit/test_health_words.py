@@ -6,14 +6,14 @@ import pytest
 
 from app.health import spool_words
 from app.metrics import Metrics
-from app.model import Bounds, SpoolStats, Stream, StreamCount
+from app.model import SpoolLimits, SpoolStats, Stream, StreamCounts
 
-BOUNDS = Bounds(hooks_max=100, bytes_max=1_000, dead_bytes_max=500, dead_age_max_s=36_000)
-COUNT = StreamCount(
+BOUNDS = SpoolLimits(hooks_max=100, bytes_max=1_000, dead_bytes_max=500, dead_age_max_s=36_000)
+COUNT = StreamCounts(
     stream=Stream("acme", "main"), accepted=9, delivered=0, filtered=0, discarded=0, adopted=0, waiting=5, dead=4
 )
 STATS = SpoolStats(
-    streams=[COUNT], waiting_bytes=90, hooks=9, oldest_waiting_at=1.0, dead_bytes=40, oldest_dead_at=100.0, history=7
+    streams=[COUNT], payload_bytes=90, hooks=9, oldest_waiting_at=1.0, dead_bytes=40, oldest_dead_at=100.0, history=7
 )
 
 
@@ -34,9 +34,9 @@ def test_a_spool_with_room_says_what_it_holds() -> None:
     [
         ({"hooks": 79}, ""),
         ({"hooks": 80}, "filled to 80%: the limits are 100 hooks and 1000 bytes"),
-        ({"waiting_bytes": 900}, "filled to 90%: the limits are 100 hooks and 1000 bytes"),
+        ({"payload_bytes": 900}, "filled to 90%: the limits are 100 hooks and 1000 bytes"),
         ({"hooks": 100}, "full, hooks are refused: the limits are 100 hooks and 1000 bytes"),
-        ({"waiting_bytes": 1_000}, "full, hooks are refused: the limits are 100 hooks and 1000 bytes"),
+        ({"payload_bytes": 1_000}, "full, hooks are refused: the limits are 100 hooks and 1000 bytes"),
         ({"dead_bytes": 399}, ""),
         ({"dead_bytes": 400}, "dead letters hold 400 of 500 bytes: beyond, the oldest are discarded"),
         ({"now": 100 + 28_799}, ""),

@@ -3,7 +3,7 @@
 import math
 
 from app.model import Delivery, Hook, Stream
-from app.spool.leases import Leases, per_stream
+from app.spool.sqlite.leases import Leases, per_stream
 
 
 def delivery(seq: int, lease: str = "a", tenant: str = "acme") -> Delivery:

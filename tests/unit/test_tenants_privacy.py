@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from app.errors import ConfigError
-from app.tenants.assemble import rotated, snapshot_of
-from app.tenants.keeping import Keeping, values_of
+from app.secrets.last_good import LastGoodSecrets, values_of
+from app.tenants.file.assemble import rotated, snapshot_of
 from app.tenants.model import Tenant
 
 SECRETS = {"env:S": b"client-secret", "env:T": b"hec-token", "env:K": b"0123456789abcdef", "env:SHORT": b"short"}
@@ -112,7 +112,7 @@ def test_a_rotated_key_reaches_every_destination() -> None:
     before = snapshot_of(document, resolve=SECRETS.__getitem__)
     assert values_of(before)["env:K"] == SECRETS["env:K"]
     fresh = SECRETS | {"env:K": b"fedcba9876543210"}
-    after = rotated(before, Keeping(fresh.__getitem__, values_of(before)))
+    after = rotated(before, LastGoodSecrets(fresh.__getitem__, values_of(before)))
     key = after.tenants["acme"].destinations[0].privacy.hash_key
     assert key is not None
     assert key.value == b"fedcba9876543210"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tenants import rules
+from app.tenants.file import rules
 
 
 @pytest.mark.parametrize(

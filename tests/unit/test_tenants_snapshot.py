@@ -9,10 +9,10 @@ import pytest
 
 from app.errors import ConfigError
 from app.model import Secret
-from app.tenants.assemble import rotated, snapshot_of
-from app.tenants.document import Entry
-from app.tenants.faults import FAULTS_SHOWN_MAX
-from app.tenants.keeping import Keeping, values_of
+from app.secrets.last_good import LastGoodSecrets, values_of
+from app.tenants.file.assemble import rotated, snapshot_of
+from app.tenants.file.document import Entry
+from app.tenants.file.faults import FAULTS_SHOWN_MAX
 from app.tenants.model import Destination, Match, Route, Snapshot, Tenant, Tls
 from app.tenants.registry import Registry
 
@@ -242,11 +242,11 @@ def test_a_secret_that_is_gone_keeps_its_last_good_value() -> None:
                 raise ConfigError("it cannot be read")
             return rest[reference]
 
-        after = rotated(before, Keeping(now, values_of(before)))
+        after = rotated(before, LastGoodSecrets(now, values_of(before)))
         assert values_of(after) == {"env:SENTRY": b"rotated", "env:HEC": b"hec-token-value"}
         assert len(after.unresolved) == 1
         assert after.unresolved[0].startswith("env:HEC does not resolve: ")
-        assert rotated(after, Keeping(resolve, values_of(after))) == before
+        assert rotated(after, LastGoodSecrets(resolve, values_of(after))) == before
 
 
 def test_rotation_touches_only_what_changed() -> None:
@@ -256,13 +256,13 @@ def test_rotation_touches_only_what_changed() -> None:
     of["tenants"]["globex"]["sentry"]["client_secrets"] = ["env:OLD"]
     of["tenants"]["globex"]["sentry"]["installations"] = [UUID]
     before = snapshot_of(of, resolve=resolve)
-    assert rotated(before, Keeping(resolve, values_of(before))) is before
+    assert rotated(before, LastGoodSecrets(resolve, values_of(before))) is before
 
     def now(reference: str) -> bytes:
         return b"fresh" if reference == "env:OLD" else resolve(reference)
 
-    assert rotated(before, Keeping(now, values_of(before)), tenant="acme") is before
-    after = rotated(before, Keeping(now, values_of(before)), tenant="globex")
+    assert rotated(before, LastGoodSecrets(now, values_of(before)), tenant="acme") is before
+    after = rotated(before, LastGoodSecrets(now, values_of(before)), tenant="globex")
     assert after.tenants["acme"] is before.tenants["acme"]
     assert after.tenants["globex"].client_secrets == (Secret("env:OLD", b"fresh"),)
     assert after.by_installation[UUID] is after.tenants["globex"]

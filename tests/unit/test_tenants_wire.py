@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.errors import ConfigError
-from app.tenants.assemble import snapshot_of
+from app.tenants.file.assemble import snapshot_of
 from app.tenants.model import Ack, Destination
 
 FILES = {

@@ -3,8 +3,8 @@
 import pytest
 
 from app.errors import ConfigError
-from app.tenants import yaml_text
-from app.tenants.faults import Spot
+from app.tenants.file import yaml_text
+from app.tenants.file.faults import Spot
 
 
 def refusal(text: str | bytes) -> str:

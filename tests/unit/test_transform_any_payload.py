@@ -16,8 +16,8 @@ from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
 from app.tenants.privacy import Privacy, mask
 from app.transform import transform
-from app.transform.budget import EVENT_BYTES_MIN, cut
-from app.transform.schema import DETAIL_NAMES, FLAGS, HEAD_NAMES
+from app.transform.schema.fields import DETAIL_NAMES, FLAGS, HEAD_NAMES
+from app.transform.size_budget import EVENT_BYTES_MIN, cut
 from tests.goldens import SENDERS
 
 PAYLOADS = sorted((Path(__file__).parents[1] / "fixtures" / "payloads").glob("*.json"))

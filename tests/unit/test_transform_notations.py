@@ -11,14 +11,14 @@ from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
 from app.tenants.privacy import Privacy
 from app.transform import transform
-from app.transform.personal import Standing, hashed
-from app.transform.redaction import Redaction
-from app.transform.scrubbing import scrub
-from app.transform.suspicion import suspicious
+from app.transform.privacy.personal import AddressPolicy, hashed
+from app.transform.privacy.prefilter import may_contain_secret
+from app.transform.privacy.redact import Redaction
+from app.transform.privacy.scrub import scrub
 
 SECRET = "hunter2hunter2"
 MARK = "[Filtered]"
-STANDING = Standing(Privacy())
+STANDING = AddressPolicy(Privacy())
 REDACTION = Redaction(Privacy())
 KEY = Secret("env:KEY", b"0123456789abcdef")
 DESTINATION = Destination(tenant="acme", name="main", url="https://s", hec_token=None, hec_token_ref="env:T")
@@ -81,7 +81,7 @@ def test_a_value_goes_however_it_is_assigned_and_quoted(text: str) -> None:
     left = scrub(text, STANDING)
     assert SECRET not in left
     assert MARK in left
-    assert suspicious(orjson.dumps({"text": text}), personal=False)
+    assert may_contain_secret(orjson.dumps({"text": text}), personal=False)
 
 
 @pytest.mark.parametrize(

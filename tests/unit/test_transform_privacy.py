@@ -12,8 +12,8 @@ from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
 from app.tenants.privacy import MARK, Privacy, mask
 from app.transform import transform
-from app.transform.paths import kept_of
-from app.transform.personal import hashed
+from app.transform.privacy.paths import kept_of
+from app.transform.privacy.personal import hashed
 from tests.goldens import NAMES, made_of
 
 KEY = Secret("env:KEY", b"0123456789abcdef")

@@ -15,14 +15,14 @@ from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
 from app.tenants.privacy import Privacy
 from app.transform import transform
-from app.transform.personal import Standing
-from app.transform.redaction import Redaction
-from app.transform.scrubbing import scrub
-from app.transform.secret_names import secret_name
-from app.transform.suspicion import suspicious
+from app.transform.privacy.names import secret_name
+from app.transform.privacy.personal import AddressPolicy
+from app.transform.privacy.prefilter import may_contain_secret
+from app.transform.privacy.redact import Redaction
+from app.transform.privacy.scrub import scrub
 
 SECRET = "hunter2hunter2"
-STANDING = Standing(Privacy())
+STANDING = AddressPolicy(Privacy())
 REDACTION = Redaction(Privacy())
 DESTINATION = Destination(tenant="acme", name="main", url="https://s", hec_token=None, hec_token_ref="env:T")
 
@@ -131,7 +131,7 @@ def test_credentials_of_a_known_shape_are_taken_out_of_any_text(shape: str, arou
     text = around.format(shape)
     before, _, behind = around.partition("{}")
     assert scrub(text, STANDING) == f"{before}[Filtered]{'' if shape == SHAPES['PEM that was cut'] else behind}"
-    assert suspicious(orjson.dumps({"x": text}), personal=False)
+    assert may_contain_secret(orjson.dumps({"x": text}), personal=False)
     assert BODY[:20] not in orjson.dumps(REDACTION.redact({"title": text, text: [text]})).decode()
 
 
@@ -210,7 +210,7 @@ def test_what_only_resembles_a_known_shape_is_left(text: str) -> None:
 def test_what_text_calls_a_credential_is_taken_out(text: str, left: str) -> None:
     """``name: value`` with a digit in it, ``sig`` and ``key`` in the query of a URL; the quick look sees them."""
     assert scrub(text, STANDING) == left
-    assert suspicious(orjson.dumps({"text": text}), personal=False)
+    assert may_contain_secret(orjson.dumps({"text": text}), personal=False)
 
 
 @pytest.mark.parametrize("name", ["sig", "key"])
@@ -218,7 +218,7 @@ def test_a_signature_in_the_query_of_a_request_is_taken_out(name: str) -> None:
     """Where the query stands alone, without its question mark, as text or in pairs."""
     event = orjson.dumps(REDACTION.redact({"request": {"query": f"{name}={SECRET}12&a=1"}}))
     assert event == orjson.dumps({"request": {"query": f"{name}=[Filtered]&a=1"}})
-    assert suspicious(orjson.dumps({"request": {"query": f"{name}={SECRET}12"}}), personal=False)
+    assert may_contain_secret(orjson.dumps({"request": {"query": f"{name}={SECRET}12"}}), personal=False)
     assert REDACTION.redact({"query_string": [[name, SECRET + "12"], ["a", "1"]]}) == {
         "query_string": [[name, "[Filtered]"], ["a", "1"]]
     }
@@ -247,13 +247,13 @@ def test_a_signature_in_the_query_of_a_request_is_taken_out(name: str) -> None:
 def test_the_quick_look_sees_what_the_closer_one_takes_out(value: object) -> None:
     """What it lets pass is not looked at again."""
     assert REDACTION.redact(value) != value
-    assert suspicious(orjson.dumps(value), personal=True)
+    assert may_contain_secret(orjson.dumps(value), personal=True)
 
 
 def test_the_quick_look_sees_a_nul() -> None:
     """Nobody looks for one again where it lets an event pass."""
-    assert suspicious(orjson.dumps({"a": "b\0c"}), personal=False)
-    assert not suspicious(orjson.dumps({"a": "b\1c"}), personal=False)
+    assert may_contain_secret(orjson.dumps({"a": "b\0c"}), personal=False)
+    assert not may_contain_secret(orjson.dumps({"a": "b\1c"}), personal=False)
 
 
 PIECES = st.text(max_size=4) | st.sampled_from(
@@ -302,7 +302,7 @@ NAMES = ["token", "ip", "x.sid", "pass word", "query", "query_string", "key"]
 )
 def test_what_the_quick_look_lets_pass_has_nothing_to_take_out(value: object) -> None:
     """In any JSON that views make: they leave no pairs of header and value behind."""
-    if not suspicious(orjson.dumps({"x": value}), personal=True):
+    if not may_contain_secret(orjson.dumps({"x": value}), personal=True):
         assert REDACTION.redact(value) == value
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from app.splunk.encode import encode
-from app.transform.json_schema import written
+from app.transform.schema.json_schema import written
 from tests.goldens import DELIVERY_ID, HEC_EVENTS, NAMES, SCHEMA, SENT_AT, golden
 from tests.goldens import made_of as _transformed
 

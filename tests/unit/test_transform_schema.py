@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.sentry.resources import ACTIONS, OTHERS
-from app.transform.schema import DETAIL, DETAIL_NAMES, FLAGS, GROUPS, HEAD, HEAD_NAMES, IDENTITY
-from app.transform.schema_inside import INSIDE
+from app.transform.schema.fields import DETAIL, DETAIL_NAMES, FLAGS, GROUPS, HEAD, HEAD_NAMES, IDENTITY
+from app.transform.schema.nested import INSIDE
 from tests.goldens import HEC_EVENTS, NAMES, ROOT
 
 DOCS = (ROOT / "docs" / "events.md").read_text()

@@ -1,0 +1,161 @@
+"""What an operator can look at and change, on any spool: the API and ``relay deliveries`` both come here.
+
+Every answer is the JSON that ``docs/http.md`` shows.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Final, Literal, Protocol, get_args
+
+from app.admin.errors import AdminRefusal
+from app.admin.requests import CALL_MAX, ChangeRequest, asked, order_of, page_of
+from app.admin.serialization import Json, audit_json, count_json, grouped, groups_json, iso, life_json, shown
+from app.errors import RelayError
+from app.model import DeliveryRecord, Search, State
+from app.spool.interface import Spool
+
+Action = Literal["redeliver", "discard"]
+Pairs = Iterable[tuple[str, str]]
+
+DEAD_LOOKED_AT_MAX: Final = 10_000
+"""So many dead letters, the newest, are told apart by cause in the statistics."""
+
+
+class Desk(Protocol):
+    """Where the command line asks: a spool, or a relay's admin API. Every method may raise ``AdminRefusal``."""
+
+    async def deliveries(self, pairs: Pairs) -> Json:
+        """``GET /admin/api/deliveries``."""
+        ...
+
+    async def delivery(self, delivery_id: str) -> Json:
+        """``GET /admin/api/deliveries/{delivery_id}``."""
+        ...
+
+    async def change(self, action: Action, body: object, *, actor: str) -> Json:
+        """``POST /admin/api/deliveries/redeliver`` and ``…/discard``."""
+        ...
+
+    async def audit(self, pairs: Pairs) -> Json:
+        """``GET /admin/api/audit``."""
+        ...
+
+    async def stats(self) -> Json:
+        """``GET /admin/api/stats``."""
+        ...
+
+
+class DeliveryService:
+    """A ``Desk`` straight on a spool. ``clock`` gives Unix seconds, for ages such as ``2h``."""
+
+    def __init__(self, spool: Spool, *, clock: Callable[[], float]) -> None:
+        self._spool = spool
+        self._clock = clock
+
+    async def deliveries(self, pairs: Pairs) -> Json:
+        """A page of deliveries, highest number first; ``next`` is where the following page begins."""
+        search, page = asked(pairs, now=self._clock())
+        lives = await self._find(search, limit=page.limit, before=page.before)
+        return {"deliveries": [life_json(each) for each in lives], "next": _next(lives, page.limit)}
+
+    async def delivery(self, delivery_id: str) -> Json:
+        """One hook's deliveries to all of its destinations, in the order of the destinations' names."""
+        if not delivery_id.isascii() or not delivery_id.isalnum():
+            raise AdminRefusal("unknown_delivery", f"{shown(delivery_id)} is no delivery id")
+        lives = await self._find(Search(delivery_ids=frozenset({delivery_id})), limit=CALL_MAX, before=None)
+        if not lives:
+            words = f"nothing is known of {shown(delivery_id)}: never accepted here, or forgotten since"
+            raise AdminRefusal("unknown_delivery", words)
+        ordered = sorted(lives, key=lambda each: (each.stream, each.received_at, each.seq))
+        return {"delivery_id": delivery_id, "lives": [life_json(each) for each in ordered]}
+
+    async def change(self, action: Action, body: object, *, actor: str) -> Json:
+        """Redeliver or discard dead letters, at most 500 a call."""
+        order = order_of(body, actor=actor, now=self._clock())
+        lives = await self._meant(order)
+        seqs = sorted(order.seqs or (each.seq for each in lives))
+        changed = 0
+        if seqs and not order.dry_run:
+            changed = await self._changed(action, seqs, order)
+        return {
+            "action": action,
+            "dry_run": order.dry_run,
+            "matched": len(lives) if order.dry_run or order.search else len(seqs),
+            "changed": changed,
+            "next": _next(lives, order.page.limit) if order.search else None,
+            "dead": groups_json(grouped(lives)),
+            "delivery_ids": list(dict.fromkeys(each.delivery_id for each in lives)),
+        }
+
+    async def audit(self, pairs: Pairs) -> Json:
+        """A page of the audit, newest first."""
+        page = page_of(pairs)
+        entries = await self._spool.audit(limit=page.limit, before=page.before)
+        is_full = len(entries) == page.limit
+        return {"entries": [audit_json(each) for each in entries], "next": entries[-1].number if is_full else None}
+
+    async def stats(self) -> Json:
+        """The books of every stream, and the dead letters by cause and who must act."""
+        stats = await self._spool.stats()
+        dead, looked_at = await self._dead()
+        return {
+            "streams": [count_json(each) for each in sorted(stats.streams, key=lambda each: each.stream)],
+            "dead": groups_json(dead),
+            "dead_looked_at": looked_at,
+            "hooks": stats.hooks,
+            "payload_bytes": stats.payload_bytes,
+            "dead_bytes": stats.dead_bytes,
+            "history": stats.history,
+            "oldest_waiting_at": iso(stats.oldest_waiting_at),
+            "oldest_dead_at": iso(stats.oldest_dead_at),
+        }
+
+    async def _changed(self, action: Action, seqs: Sequence[int], order: ChangeRequest) -> int:
+        if action == "discard":
+            return await self._spool.discard(seqs, change=order.change)
+        return await self._spool.redeliver(seqs, change=order.change, per_s=order.per_s, starts_in_s=order.starts_in_s)
+
+    async def _meant(self, order: ChangeRequest) -> Sequence[DeliveryRecord]:
+        """The dead letters that an order is about, as far as they have to be looked at."""
+        if order.search is None:
+            return await self._numbered(order.seqs) if order.dry_run else ()
+        dead = replace(order.search, states=frozenset({State.DEAD}))
+        return await self._find(dead, limit=order.page.limit, before=order.page.before)
+
+    async def _numbered(self, seqs: Sequence[int]) -> list[DeliveryRecord]:
+        """Those of ``seqs`` that are dead letters now."""
+        search = Search(states=frozenset({State.DEAD}))
+        found = [await self._find(search, limit=1, before=seq + 1) for seq in seqs]
+        return [life for seq, lives in zip(seqs, found, strict=True) for life in lives if life.seq == seq]
+
+    async def _dead(self) -> tuple[Counter[tuple[str, str, str, str]], int]:
+        groups: Counter[tuple[str, str, str, str]] = Counter()
+        before, looked_at = None, 0
+        while looked_at < DEAD_LOOKED_AT_MAX:
+            lives = await self._find(Search(states=frozenset({State.DEAD})), limit=CALL_MAX, before=before)
+            groups.update(grouped(lives))
+            looked_at += len(lives)
+            if len(lives) < CALL_MAX:
+                break
+            before = lives[-1].seq
+        return groups, looked_at
+
+    async def _find(self, search: Search, *, limit: int, before: int | None) -> Sequence[DeliveryRecord]:
+        return await self._spool.find(search, limit=limit, before=before)
+
+
+def action_of(text: str) -> Action | None:
+    """The action of that name."""
+    return next((each for each in get_args(Action) if each == text), None)
+
+
+def _next(lives: Sequence[DeliveryRecord], limit: int) -> int | None:
+    """Where the following page begins, if there may be one."""
+    return lives[-1].seq if len(lives) == limit else None
+
+
+def spool_refused(fault: RelayError | OSError) -> AdminRefusal:
+    """What the spool could not do just now, as a refusal. The words hold no secret."""
+    words = str(fault) if isinstance(fault, RelayError) else fault.strerror or "the spool cannot be used"
+    return AdminRefusal("spool_unavailable", words)

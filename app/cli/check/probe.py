@@ -1,0 +1,267 @@
+"""Asking one destination step by step, as ``relay check`` does. Thin: what an answer means is in ``findings``.
+
+Standard library only, so that each layer shows by itself; the hec_token is tried by the client that delivers.
+"""
+
+import asyncio
+import http.client
+import io
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+from uuid import uuid4
+
+from app import __version__
+from app.cli.check import findings, test_event
+from app.cli.check.findings import Certificate, Finding, certificate_of
+from app.model import Secret
+from app.splunk.acks import Poll, judge_poll
+from app.splunk.answers import Answer, parse_body
+from app.splunk.client import HecClient, HecClients, TlsContexts, WireLimits
+from app.splunk.tls import file_at_fault, pin_fault
+from app.tenants.model import Destination, Tls
+
+_ACK_POLL_S: Final = 0.5
+_ANSWER_BYTES_MAX: Final = 65_536
+_GOODBYE_S: Final = 1.0
+_HEALTH: Final = "/services/collector/health"
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """Where to connect."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address} port {self.port}"
+
+
+class Prober:
+    """Asks destinations, with the timeouts and the TLS contexts of those who deliver.
+
+    With ``send`` one test hec_event goes to each index; for its ack, where one is asked for, it waits ``ack_wait_s``.
+    """
+
+    def __init__(self, limits: WireLimits, *, send: bool, ack_wait_s: float) -> None:
+        self._limits = limits
+        self._send = send
+        self._ack_wait_s = ack_wait_s
+        self._contexts = TlsContexts(age_max_s=limits.connection_age_max_s)
+        self._clients = HecClients(limits)
+
+    async def ask(self, destination: Destination) -> list[Finding]:
+        """What was found at each step, up to the first that failed; each address of it by itself."""
+        found: list[Finding] = []
+        for each in destination.urls:
+            if destination.more_urls:
+                found.append(Finding("address", "ok", each))
+            one = replace(destination, url=each, more_urls=())
+            found += [finding async for finding in self._steps(one, urlsplit(each))]
+        return found
+
+    async def _steps(self, destination: Destination, url: SplitResult) -> AsyncIterator[Finding]:
+        peer, found = await self._reach(url)
+        for each in found:
+            yield each
+        if peer is None:
+            return
+        context = None
+        if url.scheme == "https":
+            context, finding = await self._tls(peer, destination, url.hostname or "")
+            yield finding
+            if context is None:
+                return
+        yield await self._health(peer, destination, url, context)
+        if destination.hec_token is not None:
+            client = self._clients.open(destination)
+            try:
+                async for finding in self._hec(client, destination, destination.hec_token):
+                    yield finding
+            finally:
+                await client.close()
+
+    async def _hec(self, client: HecClient, destination: Destination, hec_token: Secret) -> AsyncIterator[Finding]:
+        """Whether Splunk takes the hec_token, and under it a hec_event for each index."""
+        found = findings.hec_token(destination.hec_token_ref, await client.probe(hec_token=hec_token))
+        yield found
+        indexes = test_event.indexes(destination)
+        if found.state == "failed":
+            return
+        if not self._send:
+            yield findings.unsent(indexes)
+            return
+        for index in indexes:
+            marker = uuid4().hex
+            envelope = test_event.envelope(destination, index, marker=marker, now=time.time())
+            answer = await client.post(envelope, hec_token=hec_token, gzip_level=0)
+            found = findings.hec_event(index, answer, test_event.search(index, marker))
+            yield found
+            if found.state == "ok" and destination.ack is not None:
+                yield await self._acknowledged(client, index, answer, hec_token)
+
+    async def _acknowledged(self, client: HecClient, index: str | None, answer: Answer, hec_token: Secret) -> Finding:
+        """Ask until Splunk says that it is indexed, for a while."""
+        ack_id = answer.body.ack_id if answer.body else None
+        if ack_id is None:
+            return findings.ack_failed(
+                index,
+                "Splunk gave no ack id",
+                "Turn on indexer acknowledgment for the hec_token in Splunk, or take ack out of the tenants file.",
+            )
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < self._ack_wait_s:
+            told = judge_poll(await client.poll([ack_id], channel=answer.channel, hec_token=hec_token))
+            if told.acks.get(ack_id):
+                return findings.acknowledged(index, waited)
+            if told.poll not in (Poll.TOLD, Poll.AGAIN):
+                return findings.ack_failed(index, told.words, "Look for a balancer without sticky sessions on the way.")
+            await asyncio.sleep(_ACK_POLL_S)
+        return findings.ack_failed(
+            index,
+            f"not confirmed within {self._ack_wait_s:g} s",
+            "Splunk may be slow; or a balancer leads the question to another indexer than the hec_event: then it needs "
+            "sticky sessions.",
+        )
+
+    async def _reach(self, url: SplitResult) -> tuple[_Peer | None, list[Finding]]:
+        """The first address that takes a connection, and what dns and tcp are like."""
+        host, port = url.hostname or "", url.port or _PORTS[url.scheme]
+        try:
+            async with asyncio.timeout(self._limits.connect_timeout_s):
+                loop = asyncio.get_running_loop()
+                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return None, [findings.dns_failed(host)]
+        addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+        words = "an address, nothing to resolve" if addresses == [host] else f"{host} is {', '.join(addresses)}"
+        dns = Finding("dns", "ok", words)
+        failed: Finding | None = None
+        for address in addresses:
+            peer = _Peer(address, port)
+            began = time.monotonic()
+            try:
+                async with self._connected(peer, None, ""):
+                    took_ms = (time.monotonic() - began) * 1000
+                    return peer, [dns, Finding("tcp", "ok", f"{peer} answers after {took_ms:.0f} ms")]
+            except OSError as fault:
+                timeout_s = self._limits.connect_timeout_s
+                failed = failed or findings.tcp_failed(str(peer), fault, timeout_s=timeout_s)
+        return None, [dns, failed] if failed else [dns]
+
+    async def _tls(self, peer: _Peer, destination: Destination, host: str) -> tuple[ssl.SSLContext | None, Finding]:
+        """The context that connects, and what the certificate is like."""
+        tls = destination.tls
+        name = tls.server_name or host
+        try:
+            context = await self._contexts.get(tls)
+        except OSError as fault:
+            return None, await self._unusable(tls, fault)
+        try:
+            async with self._connected(peer, context, name) as (_, writer):
+                finding = _of_certificate(writer.get_extra_info("ssl_object"), tls)
+                return None if finding.state == "failed" else context, finding
+        except ssl.SSLCertVerificationError as fault:
+            return None, findings.tls_refused(fault, await self._shown(peer, name))
+        except OSError as fault:
+            return None, findings.tls_failed(fault)
+
+    @staticmethod
+    async def _unusable(tls: Tls, fault: OSError) -> Finding:
+        """Which of the files cannot be used."""
+        if await asyncio.to_thread(file_at_fault, tls) == "the CA file":
+            return findings.ca_file_unusable(tls.ca_file or "", fault.strerror or "no certificate in it")
+        return findings.client_cert_unusable(tls.client_cert or "", fault.strerror or "not a pair in PEM form")
+
+    async def _shown(self, peer: _Peer, name: str) -> Certificate | None:
+        """What a certificate that does not verify says. Nothing is sent under it."""
+        blind = ssl.create_default_context()
+        blind.check_hostname = False
+        blind.verify_mode = ssl.CERT_NONE
+        try:
+            async with self._connected(peer, blind, name) as (_, writer):
+                raw = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            # The library only decodes what it verified: let the certificate vouch for itself.
+            itself = ssl.create_default_context(cadata=raw)
+            itself.check_hostname = False
+            itself.verify_flags = ssl.VERIFY_X509_PARTIAL_CHAIN
+            async with self._connected(peer, itself, name) as (_, writer):
+                return certificate_of(writer.get_extra_info("peercert"))
+        except OSError:
+            return None
+
+    async def _health(
+        self, peer: _Peer, destination: Destination, url: SplitResult, context: ssl.SSLContext | None
+    ) -> Finding:
+        name = destination.tls.server_name or url.hostname or ""
+        request = (
+            f"GET {url.path}{_HEALTH} HTTP/1.1\r\nHost: {url.netloc}\r\n"
+            f"User-Agent: sentry-splunk-relay/{__version__}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
+        )
+        raw = b""
+        try:
+            async with (
+                asyncio.timeout(self._limits.timeout_s),
+                self._connected(peer, context, name) as (reader, writer),
+            ):
+                writer.write(request.encode())
+                while len(raw) < _ANSWER_BYTES_MAX and (part := await reader.read(_ANSWER_BYTES_MAX)):
+                    raw += part
+        except TimeoutError:
+            return findings.health_failed(f"no whole answer within {self._limits.timeout_s:g} s")
+        except OSError as fault:
+            return findings.health_failed(f"the connection broke: {fault.strerror or type(fault).__name__}")
+        try:
+            response = http.client.HTTPResponse(_Recorded(raw))  # type: ignore[arg-type]  # only makefile is used
+            response.begin()
+            return findings.health(response.status, parse_body(response.read()))
+        except (http.client.HTTPException, ValueError):
+            return findings.health_failed("what answers does not speak HTTP" if raw else "no answer")
+
+    @asynccontextmanager
+    async def _connected(
+        self, peer: _Peer, context: ssl.SSLContext | None, name: str
+    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A connection, TLS included if there is a context; closed afterwards."""
+        async with asyncio.timeout(self._limits.connect_timeout_s):
+            reader, writer = await asyncio.open_connection(
+                peer.address,
+                peer.port,
+                ssl=context,
+                server_hostname=name if context else None,
+                ssl_shutdown_timeout=_GOODBYE_S if context else None,
+            )
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+
+def _of_certificate(tls_object: ssl.SSLObject, tls: Tls) -> Finding:
+    """What a certificate is like that was shown and, if it is to be, verified."""
+    unpinned = pin_fault(tls_object.getpeercert(binary_form=True), tls.pin_sha256)
+    if unpinned is not None:
+        return findings.tls_unpinned(unpinned)
+    if tls_object.context.verify_mode is ssl.CERT_NONE:
+        return findings.tls_pinned() if tls.pin_sha256 else findings.tls_unverified()
+    return findings.tls_fine(certificate_of(tls_object.getpeercert() or {}), now=time.time())
+
+
+class _Recorded:
+    """Bytes that were received, as the socket that ``http.client`` reads from."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        """The bytes as a file."""
+        return io.BytesIO(self._raw)

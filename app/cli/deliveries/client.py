@@ -1,0 +1,207 @@
+"""Where ``relay deliveries`` asks: a running relay's admin API, or straight a spool that no relay has to itself.
+
+The standard library's HTTP client: one request after another, and httpx stays with those who post to Splunk.
+"""
+
+import asyncio
+import http.client
+import os
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
+
+import orjson
+
+from app.admin.errors import STATUSES, AdminRefusal
+from app.admin.serialization import Json
+from app.admin.service import Action, DeliveryService, Desk, Pairs, spool_refused
+from app.errors import ConfigError, SpoolError
+from app.secrets.references import References
+from app.settings import Settings, load_settings
+from app.spool.engines import is_shared, open_spool, path_of
+
+_OF_EVERY_INTERFACE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, never bound
+_PATIENCE_S: Final = 60.0
+_ANSWER_BYTES_MAX: Final = 64 * 1024**2
+_OK: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What the command line says about where to ask; the rest is in the settings."""
+
+    url: str | None
+    spool: str | None
+    token: str | None
+    """A reference, ``env:NAME`` or ``file:PATH``."""
+
+
+@asynccontextmanager
+async def open_desk(where: Access, environ: Mapping[str, str]) -> AsyncIterator[Desk]:
+    """The desk that is meant: ``--url``, ``--spool``, or what the settings name.
+
+    Of the settings it is the relay if there is an admin token, else the spool.
+
+    Raises:
+        ConfigError: settings, token or URL will not do.
+        SpoolError: the spool cannot be opened; the words say what to do.
+    """
+    if where.url is not None and where.spool is not None:
+        raise ConfigError("either --url or --spool")
+    if where.spool is not None:
+        async with _spool_desk(_named(where.spool, environ), Settings()) as desk:
+            yield desk
+        return
+    settings = None if where.url and where.token else load_settings(environ)
+    reference = where.token or (settings.admin_token if settings else "")
+    if where.url is None and not reference and settings is not None:
+        async with _spool_desk(settings.spool_url, settings) as desk:
+            yield desk
+        return
+    if not reference:
+        raise ConfigError("--url needs the relay's admin token: RELAY_ADMIN_TOKEN as it has it, or --token REF")
+    url = where.url or _own_url(settings or Settings())
+    yield RemoteDesk(url, _token(reference, environ))
+
+
+class RemoteDesk:
+    """A ``Desk`` that asks a relay's admin API."""
+
+    def __init__(self, url: str, token: bytes) -> None:
+        try:
+            parts = urlsplit(url)
+            fits = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ConfigError("--url has to be http://HOST:PORT or https://HOST, as the relay is reached from here")
+        self._url = parts
+        self._token = token
+
+    async def deliveries(self, pairs: Pairs) -> Json:
+        """See ``Desk``."""
+        return await self._ask("GET", f"deliveries?{urlencode(list(pairs))}")
+
+    async def delivery(self, delivery_id: str) -> Json:
+        """See ``Desk``."""
+        return await self._ask("GET", f"deliveries/{quote(delivery_id, safe='')}")
+
+    async def change(self, action: Action, body: object, *, actor: str) -> Json:
+        """See ``Desk``."""
+        return await self._ask("POST", f"deliveries/{action}", orjson.dumps(body), actor)
+
+    async def audit(self, pairs: Pairs) -> Json:
+        """See ``Desk``."""
+        return await self._ask("GET", f"audit?{urlencode(list(pairs))}")
+
+    async def stats(self) -> Json:
+        """See ``Desk``."""
+        return await self._ask("GET", "stats")
+
+    async def _ask(self, method: str, path: str, body: bytes | None = None, actor: str = "") -> Json:
+        try:
+            status, raw = await asyncio.to_thread(self._exchange, method, path, body, actor)
+        except (OSError, http.client.HTTPException) as fault:
+            where = f"{self._url.hostname} port {self._url.port}" if self._url.port else f"{self._url.hostname}"
+            words = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
+            doubt = "; while no relay runs, --spool asks the spool itself"
+            if body is not None and not isinstance(fault, ConnectionRefusedError):
+                doubt = "; if it was changed all the same, relay deliveries audit shows it"
+            raise AdminRefusal("spool_unavailable", f"no answer from the relay at {where}: {words}{doubt}") from None
+        try:
+            answer = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise AdminRefusal("failed", f"HTTP {status}, and no JSON: is this the address of a relay?")
+        if status != _OK:
+            raise _refused(status, answer)
+        return answer
+
+    def _exchange(self, method: str, path: str, body: bytes | None, actor: str) -> tuple[int, bytes]:
+        connection = _connection(self._url)
+        headers: dict[str, str | bytes] = {"Authorization": b"Bearer " + self._token, "Accept": "application/json"}
+        if body is not None:
+            headers |= {"Content-Type": "application/json", "X-Relay-Actor": actor.encode("utf-8", "replace")}
+        try:
+            connection.request(method, f"{self._url.path.rstrip('/')}/admin/api/{path}", body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read(_ANSWER_BYTES_MAX)
+        finally:
+            connection.close()
+
+
+def _connection(url: SplitResult) -> http.client.HTTPConnection:
+    host = url.hostname or ""
+    if url.scheme == "https":
+        return http.client.HTTPSConnection(host, url.port, timeout=_PATIENCE_S, context=ssl.create_default_context())
+    return http.client.HTTPConnection(host, url.port, timeout=_PATIENCE_S)
+
+
+def _refused(status: int, answer: Json) -> AdminRefusal:
+    """What a relay refused, as if it had been refused here."""
+    code, words = str(answer.get("error")), str(answer.get("words") or f"HTTP {status}, {answer.get('error')}")
+    if code == "not_found" and "words" not in answer:
+        words = "this relay has no admin API: start it with RELAY_ADMIN_TOKEN"
+    return AdminRefusal(code if code in STATUSES else "failed", words)
+
+
+@asynccontextmanager
+async def _spool_desk(url: str, settings: Settings) -> AsyncIterator[Desk]:
+    if not is_shared(url) and url.startswith("sqlite:///") and not path_of(url).exists():
+        raise SpoolError(f"there is no spool {path_of(url)}")
+    try:
+        opened = await open_spool(
+            url,
+            hooks_max=settings.spool_hooks_max,
+            bytes_max=settings.spool_bytes_max,
+            queue_hooks_max=settings.accept_queue_hooks_max,
+            history=settings.history_age_max_s > 0 and settings.history_max > 0,
+            unsynced_ok=True,  # nothing is accepted through it
+        )
+    except SpoolError as error:
+        if "open in another process" not in str(error):
+            raise
+        raise SpoolError(f"{error}: use --url, the relay is running; that needs a RELAY_ADMIN_TOKEN") from None
+    async with opened as spool:
+        try:
+            yield DeliveryService(spool, clock=time.time)
+        except (SpoolError, OSError) as fault:
+            raise spool_refused(fault) from None
+
+
+def _named(spool: str, environ: Mapping[str, str]) -> str:
+    """A spool's URL, or the one in the variable that ``@NAME`` names."""
+    if not spool.startswith("@"):
+        return spool
+    url = environ.get(spool[1:])
+    if not url:
+        raise ConfigError(f"the environment has no {spool[1:]}")
+    return url
+
+
+def _own_url(settings: Settings) -> str:
+    host = _OF_EVERY_INTERFACE.get(settings.host, settings.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def _token(reference: str, environ: Mapping[str, str]) -> bytes:
+    if not reference.startswith(("env:", "file:")):
+        raise ConfigError("--token is given as env:NAME or file:PATH, never as itself")
+    try:
+        value = References(environ, Path()).resolve(reference)
+    except ConfigError as error:
+        raise ConfigError(f"the admin token {reference}: {error}") from None
+    if not value or not value.isascii() or not value.decode().isprintable():
+        raise ConfigError(f"the admin token {reference}: it is empty, or not printable ASCII")
+    return value
+
+
+def login() -> str:
+    """Who sits at this terminal, for the audit."""
+    return os.environ.get("SUDO_USER") or os.environ.get("LOGNAME") or os.environ.get("USER") or f"uid {os.getuid()}"

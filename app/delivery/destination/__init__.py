@@ -1,0 +1,1 @@
+"""One destination: what it is sent, at which rate, when it pauses, and what its answers mean."""

@@ -1,0 +1,252 @@
+"""What Splunk accepted and has not yet said to be indexed: polled, and settled only at ``true``.
+
+What is not confirmed (no ``true`` in time, a poll whose answer was lost, another indexer behind the balancer) goes
+back to the spool as possibly delivered. Until then it stays claimed, its leases renewed.
+
+Ids are small numbers that each indexer counts by itself. Behind a balancer that is not sticky one number may name
+several batches: they are confirmed by as many ``true`` as they are, since each indexer tells it once.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from app.delivery.destination import events
+from app.delivery.destination.batch import Batch, Division, PendingEvent
+from app.delivery.destination.outcomes import OutcomeWriter
+from app.delivery.interfaces import DeliveryContext, HecTransport
+from app.model import Attempt, Secret, Stream
+from app.splunk.acks import ACKS_FULL, Poll, judge_poll
+from app.splunk.answers import Answer, Outcome, Scope, Verdict
+from app.splunk.codes import Act
+from app.tenants.model import Ack, Destination
+
+PENDING_MAX = 5_000
+"""Deliveries that may wait for an ack; nothing more is claimed for the destination meanwhile."""
+POLL_IDS_MAX = 1_000
+ENDING_POLL_S = 1.0
+GRACE_POLLS = 6
+"""So often is asked for what waits once the balancer gave another cookie: it may lead to the same indexer still."""
+
+
+@dataclass(slots=True, eq=False)
+class _Pending:
+    """The accepted batches that one id names; nearly always one."""
+
+    hec_token: Secret
+    since: float
+    """The loop's clock."""
+    parcels: list[PendingEvent] = field(default_factory=list)
+    batches: int = 0
+    trues: int = 0
+
+
+class AckTracker:
+    """One per outlet; does nothing where no acks are asked for. ``on_end`` is called once nothing waits."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        wire: HecTransport,
+        shared: DeliveryContext,
+        *,
+        completing: OutcomeWriter,
+        on_end: Callable[[], None],
+    ) -> None:
+        self.count = 0
+        """Deliveries that wait."""
+        self.polling = False
+        self._stream = Stream(destination.tenant, destination.name)
+        self._asks = destination.ack is not None
+        self._ack = destination.ack or Ack()
+        self._wire = wire
+        self._shared = shared
+        self._completing = completing
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._pending: dict[str, dict[int, _Pending]] = {}
+        """By channel and id."""
+        self._left: dict[str, float] = {}
+        """Channels with something pending that are in use no more, and until when they are asked."""
+        self._disabled = ""
+        self._ending = False
+        self._hurry = asyncio.Event()
+        """Do not wait for the time of the next poll."""
+
+    @property
+    def full(self) -> bool:
+        """Too much waits already."""
+        return self.count >= PENDING_MAX
+
+    def state(self) -> events.LaneState | None:
+        """For readiness: what waits for its ack, or that Splunk gives none."""
+        if not (self._disabled or self.count):
+            return None
+        said, act, age_s = self._disabled, Act.TENANT, 0.0
+        if self.count:
+            oldest = min(each.since for row in self._pending.values() for each in row.values())
+            age_s = self._loop.time() - oldest
+            said = f"{self.count} hec_events accepted and not yet told to be indexed, the oldest for {age_s:.0f} s"
+            act = Act.NOBODY
+        return events.LaneState(
+            stream=self._stream,
+            scope=Scope.NONE,
+            index=None,
+            state="accepted" if self.count else "unacknowledged",
+            words=said,
+            act=act.value,
+            since=self._shared.clock() - age_s,
+        )
+
+    def hold(
+        self, batch: Batch, answer: Answer, verdict: Verdict, division: Division[PendingEvent], attempt: Attempt
+    ) -> tuple[Verdict, Division[PendingEvent]]:
+        """Keep what was accepted until it is indexed; what is left of ``division`` is the caller's."""
+        if not self._asks:
+            return verdict, division
+        ack_id = None if answer.body is None else answer.body.ack_id
+        if ack_id is None and (self._disabled or verdict.outcome is Outcome.DELIVERED):
+            self._disable("Splunk gives no acknowledgment for the hec_token")
+            return verdict, division
+        if verdict.outcome is Outcome.DELIVERED:
+            verdict = replace(verdict, outcome=Outcome.ACCEPTED)
+        parcels = [each.accepted(attempt) for each in division.delivered]
+        if ack_id is None:
+            self._lose(parcels, "accepted, but the answer names no id to ask for", "unnamed")
+        else:
+            self._disabled = ""
+            self._add(batch.hec_token, answer.channel, ack_id, parcels)
+        return verdict, replace(division, delivered=())
+
+    def heed(self, answer: Answer) -> None:
+        """Where Splunk says that it keeps too many acks (codes 25 and 27), they are fetched without waiting."""
+        if answer.code in ACKS_FULL:
+            self._hurry.set()
+
+    def end(self) -> None:
+        """Nothing more will be held: poll now, and more often."""
+        self._ending = True
+        self._hurry.set()
+
+    def abandon(self) -> list[PendingEvent]:
+        """Everything that waits, no longer here: nobody will ask for it."""
+        parcels = [parcel for row in self._pending.values() for each in row.values() for parcel in each.parcels]
+        self._pending.clear()
+        if parcels:
+            self._counted(-self.count)
+        return [each.told("the relay was stopped before it was told to be indexed", ambiguous=True) for each in parcels]
+
+    def _add(self, hec_token: Secret, channel: str, ack_id: int, parcels: Sequence[PendingEvent]) -> None:
+        row = self._pending.setdefault(channel, {})
+        each = row.setdefault(ack_id, _Pending(hec_token, self._loop.time()))
+        each.parcels += parcels
+        each.batches += 1
+        self._counted(len(parcels))
+        if not self.polling:
+            self.polling = True
+            self._shared.spawn(self._run(), "ack")
+
+    def _counted(self, change: int) -> None:
+        self.count += change
+        self._shared.observer.awaiting(self._stream, count=self.count)
+
+    async def _run(self) -> None:
+        try:
+            while self._pending:
+                await self._rest()
+                for channel in list(self._pending):
+                    await self._poll(channel)
+                self._give_up()
+        finally:
+            self.polling = False
+        self._on_end()
+
+    async def _rest(self) -> None:
+        """Until the next polls; at the end of the relay or of the outlet they come soon."""
+        if self._ending:
+            await asyncio.sleep(min(self._ack.poll_s, ENDING_POLL_S))
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._ack.poll_s):
+                await self._hurry.wait()
+        self._hurry.clear()
+
+    async def _poll(self, channel: str) -> None:
+        """Ask for everything that waits in one channel."""
+        ids = list(self._pending[channel])
+        for first in range(0, len(ids), POLL_IDS_MAX):
+            row = self._pending[channel]
+            asked = ids[first : first + POLL_IDS_MAX]
+            answer = await self._wire.poll(asked, channel=channel, hec_token=row[asked[0]].hec_token)
+            told = judge_poll(answer)
+            match told.poll:
+                case Poll.TOLD:
+                    self._heed(channel, [each for each in asked if told.acks.get(each)])
+                case Poll.LOST:
+                    self._drop(channel, asked, told.words, "poll_lost")
+                case Poll.DISABLED:
+                    self._disable(told.words)
+                    self._confirm(self._take(channel, asked), "disabled")
+                case Poll.AGAIN:
+                    return
+
+    def _heed(self, channel: str, true: Sequence[int]) -> None:
+        row = self._pending[channel]
+        for each in true:
+            row[each].trues += 1
+        self._confirm(self._take(channel, [each for each in true if row[each].trues >= row[each].batches]), "indexed")
+
+    def _take(self, channel: str, ids: Sequence[int]) -> list[_Pending]:
+        row = self._pending[channel]
+        taken = [row.pop(each) for each in ids]
+        if not row:
+            del self._pending[channel]
+        self._counted(-sum(len(each.parcels) for each in taken))
+        return taken
+
+    def _confirm(self, taken: Sequence[_Pending], how: str) -> None:
+        parcels = [parcel for each in taken for parcel in each.parcels]
+        if not parcels:
+            return
+        after_s = self._loop.time() - min(each.since for each in taken)
+        events.confirmed(self._stream, hec_events=len(parcels), after_s=after_s, is_indexed=how == "indexed")
+        self._shared.observer.acknowledged(self._stream, ack=how, count=len(parcels))
+        said = f"told to be indexed after {after_s:.1f} s" if how == "indexed" else "no acknowledgment is given"
+        self._shared.spawn(self._completing.settle([each.told(said) for each in parcels]), "settle")
+
+    def _drop(self, channel: str, ids: Sequence[int], fault: str, how: str) -> None:
+        """They are sent again. A late ``true`` for their ids must not confirm what comes: that gets a new channel."""
+        if channel in self._wire.channels:
+            self._left[channel] = self._loop.time() + self._ack.expiry_s
+            self._wire.renew(channel)
+        self._lose([parcel for each in self._take(channel, ids) for parcel in each.parcels], fault, how)
+
+    def _lose(self, parcels: Sequence[PendingEvent], fault: str, how: str) -> None:
+        events.unconfirmed(self._stream, hec_events=len(parcels), fault=fault)
+        self._shared.observer.acknowledged(self._stream, ack=how, count=len(parcels))
+        self._shared.observer.resent(self._stream, count=len(parcels), ambiguous=True)
+        lost = [each.told(fault, ambiguous=True) for each in parcels]
+        self._shared.spawn(self._completing.release(lost, fault=fault), "release")
+
+    def _give_up(self) -> None:
+        """What is overdue, and what waits in a channel that was left a while ago."""
+        now, used = self._loop.time(), self._wire.channels
+        self._left = {channel: at for channel, at in self._left.items() if channel in self._pending}
+        for channel in list(self._pending):
+            if channel not in used:
+                self._left.setdefault(channel, now + self._ack.poll_s * GRACE_POLLS)
+        for channel, row in list(self._pending.items()):
+            late = [ack_id for ack_id, each in row.items() if each.since + self._ack.expiry_s <= now]
+            if late:
+                self._drop(channel, late, f"not told to be indexed within {self._ack.expiry_s:g} s", "expired")
+            left = list(self._pending.get(channel, ()))
+            if left and self._left.get(channel, now + 1) <= now:
+                self._drop(
+                    channel, left, "acks got lost in its channel, or the balancer led to another indexer", "moved"
+                )
+
+    def _disable(self, said: str) -> None:
+        if not self._disabled:
+            events.unacknowledged(self._stream, said=said)
+        self._disabled = f"{said}: what it accepts counts as delivered"

@@ -1,0 +1,109 @@
+"""Batches: what is in them, and how an answer divides them. Pure."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from app.delivery.destination.rate import company
+from app.model import Attempt, Delivery, Secret, Stream
+from app.splunk.answers import Rest, Verdict
+from app.splunk.encode import join, mark
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PendingEvent:
+    """A claimed delivery with its hec_event, encoded."""
+
+    delivery: Delivery
+    """Without its payload, which the spool keeps."""
+    envelope: bytes
+    tried: tuple[Attempt, ...] = ()
+    """The posts since it was claimed, oldest first."""
+    doubted: bool = False
+    """It was refused alone by something before Splunk while Splunk was well."""
+
+    def posted(self, attempt: Attempt, *, doubted: bool = False) -> "PendingEvent":
+        """The same after a post that did not deliver it, to be posted again; marked if that is not certain."""
+        tried = (*self.tried, attempt)
+        envelope = self.envelope
+        if attempt.ambiguous:
+            envelope = mark(envelope, self.delivery.attempts + len(tried) + 1)
+        return replace(self, tried=tried, doubted=doubted, envelope=envelope)
+
+    def accepted(self, attempt: Attempt) -> "PendingEvent":
+        """The same after a post that Splunk accepted, without what is not needed while the ack is awaited."""
+        return replace(self, tried=(*self.tried, attempt), envelope=b"")
+
+    def told(self, words: str, *, ambiguous: bool = False) -> "PendingEvent":
+        """The same once it is known what became of the last post."""
+        *before, last = self.tried
+        told = last._replace(answer=f"{last.answer}; {words}", ambiguous=ambiguous)
+        return replace(self, tried=(*before, told))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """What one post carries. The hec_token is part of it: nobody else decides under which token it goes."""
+
+    stream: Stream
+    index: str | None
+    hec_token: Secret
+    parcels: tuple[PendingEvent, ...]
+
+    def __post_init__(self) -> None:
+        """A batch is of one stream; anything else would show a tenant's hec_events to another."""
+        if any(each.delivery.stream != self.stream for each in self.parcels):
+            raise ValueError("a batch holds deliveries of another stream")
+
+    def body(self) -> bytes:
+        """What is posted, before gzip."""
+        return join([each.envelope for each in self.parcels])
+
+
+@dataclass(frozen=True, slots=True)
+class Division(Generic[_T]):
+    """What a verdict makes of a batch. Every member of the batch is in exactly one place."""
+
+    delivered: Sequence[_T]
+    buried: Sequence[_T] = ()
+    resend: tuple[Sequence[_T], ...] = ()
+    """Each a batch of its own, at once."""
+    release: Sequence[_T] = ()
+
+
+def divide(sent: Sequence[_T], verdict: Verdict) -> Division[_T]:
+    """Apply ``verdict`` to what was sent."""
+    delivered, left = sent[: verdict.delivered], sent[verdict.delivered :]
+    match verdict.rest:
+        case Rest.NOTHING:
+            return Division(delivered)
+        case Rest.BURY:
+            return Division(delivered, buried=left)
+        case Rest.LATER:
+            return Division(delivered, release=left)
+        case Rest.SPLIT:
+            middle = (len(left) + 1) // 2
+            pieces = (left[:middle], left[middle:])
+        case Rest.NOW:
+            pieces = (left[:1], left[1:]) if verdict.suspect else (left, left[:0])
+    return Division(delivered, resend=tuple(piece for piece in pieces if piece))
+
+
+def take(queue: deque[PendingEvent], *, bytes_max: int, count_max: int) -> tuple[PendingEvent, ...]:
+    """The next batch off the left of ``queue``: within both limits, one that is larger alone comes alone."""
+    taken: list[PendingEvent] = []
+    size = 0
+    room = count_max
+    while queue and len(taken) < room:
+        parcel = queue[0]
+        size += len(parcel.envelope) + 1
+        delivery = parcel.delivery
+        if delivery.attempts or delivery.ambiguous:
+            room = min(room, company(attempts=delivery.attempts, ambiguous=delivery.ambiguous, most=count_max))
+        if taken and (size - 1 > bytes_max or len(taken) >= room):
+            break
+        taken.append(queue.popleft())
+    return tuple(taken)

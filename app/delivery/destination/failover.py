@@ -1,0 +1,186 @@
+"""Several addresses of one Splunk as one wire: used in turn, those that fail left out for a while."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+import structlog
+
+from app.backoff import delay
+from app.delivery.destination.breaker import Breaker, BreakerState, half_opened, left_s, opened, succeeded
+from app.delivery.destination.events import LaneState
+from app.delivery.interfaces import DeliveryContext, HecTransport
+from app.model import Secret, Stream
+from app.splunk.answers import Answer, Scope, at_fault, elsewhere, judge
+from app.splunk.codes import Act
+from app.tenants.model import Destination
+
+_log = structlog.get_logger()
+
+_OF = "/"
+"""Between the number of an address and a channel of it."""
+
+
+class _Address:
+    """One address and whether it is in order."""
+
+    __slots__ = ("act", "breaker", "since", "url", "wire", "words")
+
+    def __init__(self, url: str, wire: HecTransport) -> None:
+        self.url = url
+        self.wire = wire
+        self.breaker = Breaker()
+        self.words = ""
+        """Why it is left out."""
+        self.act = Act.NOBODY
+        """Who can mend that."""
+        self.since = 0.0
+        """Unix seconds."""
+
+    @property
+    def left_out(self) -> bool:
+        """Whether it is, or is being tried."""
+        return self.breaker.state is not BreakerState.CLOSED
+
+
+class FailoverClient:
+    """A ``HecTransport`` over several.
+
+    What an address surely did not take goes to the next one at once; what it may have taken is answered, as one
+    wire would. An address that fails is left out with a growing pause, then one request tries it. Once all are
+    left out, the one whose turn comes first is asked.
+    """
+
+    def __init__(self, stream: Stream, wires: Sequence[tuple[str, HecTransport]], shared: DeliveryContext) -> None:
+        self._stream = stream
+        self._addresses = [_Address(url, wire) for url, wire in wires]
+        self._shared = shared
+        self._loop = asyncio.get_running_loop()
+        self._turn = 0
+
+    async def post(self, body: bytes, *, hec_token: Secret, gzip_level: int) -> Answer:
+        """As the port says; ``spare`` of the answer tells whether another address is in order."""
+        return await self._ask(lambda wire: wire.post(body, hec_token=hec_token, gzip_level=gzip_level))
+
+    async def probe(self, *, hec_token: Secret) -> Answer:
+        """As the port says."""
+        return await self._ask(lambda wire: wire.probe(hec_token=hec_token))
+
+    async def poll(self, ack_ids: Sequence[int], *, channel: str, hec_token: Secret) -> Answer:
+        """Ask the address whose channel it is."""
+        number, guid = channel.split(_OF, 1)
+        return await self._addresses[int(number)].wire.poll(ack_ids, channel=guid, hec_token=hec_token)
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """One an address, its number before it."""
+        rows = enumerate(self._addresses)
+        return frozenset(f"{number}{_OF}{guid}" for number, each in rows for guid in each.wire.channels)
+
+    def renew(self, channel: str) -> None:
+        """Have another channel instead of that one."""
+        number, guid = channel.split(_OF, 1)
+        self._addresses[int(number)].wire.renew(guid)
+
+    async def close(self) -> None:
+        """Close all."""
+        self._shared.observer.left_out(self._stream, addresses=0)
+        for each in self._addresses:
+            await each.wire.close()
+
+    def states(self) -> list[LaneState]:
+        """For readiness: which addresses are left out while others work. Without any, the destination pauses anyway."""
+        if all(each.left_out for each in self._addresses):
+            return []
+        return [
+            LaneState(
+                stream=self._stream,
+                scope=Scope.NONE,
+                index=None,
+                state="left_out",
+                words=f"works through other addresses, {each.url} is left out: {each.words}",
+                act=each.act.value,
+                since=each.since,
+            )
+            for each in self._addresses
+            if each.left_out
+        ]
+
+    def _tell(self) -> None:
+        self._shared.observer.left_out(self._stream, addresses=sum(each.left_out for each in self._addresses))
+
+    async def _ask(self, ask: Callable[[HecTransport], Awaitable[Answer]]) -> Answer:
+        asked: set[_Address] = set()
+        while True:
+            address = self._next(asked)
+            asked.add(address)
+            answer = await ask(address.wire)
+            if answer.channel:
+                answer = replace(answer, channel=f"{self._addresses.index(address)}{_OF}{answer.channel}")
+            if not at_fault(answer):
+                self._works(address)
+                return answer
+            self._eject(address, answer)
+            spare = any(each.breaker.state is BreakerState.CLOSED for each in self._addresses if each not in asked)
+            if not (spare and elsewhere(answer)):
+                return replace(answer, spare=spare)
+
+    def _next(self, asked: set[_Address]) -> _Address:
+        """Whose turn it is, of those not asked yet: one in order, or one whose pause is over, or the first to be."""
+        now = self._loop.time()
+        count = len(self._addresses)
+        row = [self._addresses[(self._turn + step) % count] for step in range(count)]
+        row = [each for each in row if each not in asked]
+        found = next((each for each in row if self._may(each, now)), None)
+        if found is None:
+            found = min(row, key=lambda each: left_s(each.breaker, now=now))
+        self._turn = (self._addresses.index(found) + 1) % count
+        return found
+
+    @staticmethod
+    def _may(address: _Address, now: float) -> bool:
+        """In order, or to be tried now; of those that are tried, one request at a time."""
+        if address.breaker.state is BreakerState.OPEN:
+            address.breaker = half_opened(address.breaker, now=now)
+            return address.breaker.state is BreakerState.HALF_OPEN
+        return address.breaker.state is BreakerState.CLOSED
+
+    def _works(self, address: _Address) -> None:
+        before, address.breaker = address.breaker, succeeded(address.breaker)
+        if before.state is not BreakerState.CLOSED and address.breaker.state is BreakerState.CLOSED:
+            self._tell()
+            _log.info(
+                "address.returned", tenant=self._stream.tenant, destination=self._stream.destination, url=address.url
+            )
+
+    def _eject(self, address: _Address, answer: Answer) -> None:
+        wait = delay(
+            address.breaker.openings + 1,
+            jitter=self._shared.rng.random(),
+            base_s=self._shared.pace.retry_base_s * 2,
+            cap_s=self._shared.pace.retry_max_s,
+        )
+        fresh = address.breaker.state is BreakerState.CLOSED
+        address.breaker = opened(address.breaker, now=self._loop.time(), wait_s=wait)
+        verdict = judge(answer, 1)
+        address.words, address.act = verdict.words, verdict.act
+        if fresh:
+            address.since = self._shared.clock()
+            self._tell()
+            _log.warning(
+                "address.ejected",
+                tenant=self._stream.tenant,
+                destination=self._stream.destination,
+                url=address.url,
+                words=address.words,
+                again_in_s=round(wait, 2),
+            )
+
+
+def open_all(destination: Destination, shared: DeliveryContext) -> HecTransport:
+    """The way to a destination, however many addresses it has."""
+    if not destination.more_urls:
+        return shared.open_wire(destination)
+    wires = [(url, shared.open_wire(replace(destination, url=url, more_urls=()))) for url in destination.urls]
+    stream = Stream(destination.tenant, destination.name)
+    return FailoverClient(stream, wires, shared)

@@ -1,0 +1,80 @@
+"""A lane: the queue of one (destination, hec_token, index). It decides what may go next; its outlet posts it."""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+from app.delivery.destination.batch import PendingEvent, take
+from app.delivery.destination.breaker import BreakerState
+from app.delivery.destination.pause import Pause
+
+
+class Lane:
+    """State of one lane. ``now`` is the loop's clock, in seconds."""
+
+    __slots__ = ("_size", "index", "pause", "pieces", "posts", "queue", "since")
+
+    def __init__(self, index: str | None) -> None:
+        self.index = index
+        self.queue: deque[PendingEvent] = deque()
+        self.pieces: deque[tuple[PendingEvent, ...]] = deque()
+        """Parts of batches to be posted again at once, each as a batch of its own."""
+        self.posts = 0
+        self.pause = Pause()
+        self.since = 0.0
+        """When the first of the queue was put there."""
+        self._size = 0
+
+    def closed_for_s(self, now: float, *, trial_s: float) -> float:
+        """Seconds for which this lane takes nothing; 0 if it does, ``trial_s`` while one hec_event tries it."""
+        if self.pause.state is BreakerState.CLOSED:
+            return 0.0
+        self.pause = self.pause.half_opened(now)
+        if self.pause.state is BreakerState.HALF_OPEN and not self.empty:
+            return trial_s
+        return self.pause.left_s(now)
+
+    def put(self, parcel: PendingEvent, now: float) -> None:
+        """Queue a parcel."""
+        if not self.queue:
+            self.since = now
+        self.queue.append(parcel)
+        self._size += len(parcel.envelope) + 1
+
+    def put_back(self, pieces: Sequence[Sequence[PendingEvent]]) -> None:
+        """Queue parts of a refused batch, ahead of everything."""
+        self.pieces.extend(tuple(piece) for piece in pieces)
+
+    def ready_at(self, *, bytes_max: int, count_max: int, linger_s: float) -> float:
+        """When the next batch may go: ``-inf`` now, ``inf`` never as it stands."""
+        state = self.pause.state
+        if state is BreakerState.OPEN or (state is BreakerState.HALF_OPEN and self.posts):
+            return math.inf
+        if self.pieces or len(self.queue) >= count_max or self._size > bytes_max:
+            return -math.inf
+        if not self.queue:
+            return math.inf
+        return -math.inf if state is BreakerState.HALF_OPEN else self.since + linger_s
+
+    def take(self, now: float, *, bytes_max: int, count_max: int) -> tuple[PendingEvent, ...]:
+        """The next batch; one only while the lane is being tried out."""
+        if self.pieces:
+            return self.pieces.popleft()
+        most = 1 if self.pause.state is BreakerState.HALF_OPEN else count_max
+        taken = take(self.queue, bytes_max=bytes_max, count_max=most)
+        self._size -= sum(len(each.envelope) + 1 for each in taken)
+        self.since = now
+        return taken
+
+    def clear(self) -> list[PendingEvent]:
+        """Everything that waits here, no longer here."""
+        waiting = [parcel for piece in self.pieces for parcel in piece] + list(self.queue)
+        self.pieces.clear()
+        self.queue.clear()
+        self._size = 0
+        return waiting
+
+    @property
+    def empty(self) -> bool:
+        """Nothing waits here and nothing is under way."""
+        return not (self.posts or self.queue or self.pieces)

@@ -1,0 +1,77 @@
+"""What became of parcels, written to the spool: those with the same story together, in one call."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from app.backoff import delay
+from app.delivery.destination import events
+from app.delivery.destination.batch import Division, PendingEvent
+from app.delivery.interfaces import DeliveryContext
+from app.model import Attempt, Burial, Delivery, Stream
+from app.splunk.answers import Verdict
+
+Tried = tuple[Attempt, ...]
+
+
+class OutcomeWriter:
+    """One an outlet. Everything that is awaited here returns once the spool knows."""
+
+    def __init__(self, stream: Stream, shared: DeliveryContext) -> None:
+        self.ending = False
+        """The outlet ends: what goes back is due at once, for whoever comes after it."""
+        self._stream = stream
+        self._shared = shared
+
+    async def write(
+        self, division: Division[PendingEvent], verdict: Verdict, attempt: Attempt, *, least_s: float
+    ) -> None:
+        """After a post: settle, bury and release as ``division`` says. What is sent again at once is not written."""
+        if division.delivered:
+            await self.settle(division.delivered, attempt)
+        if division.buried:
+            await self._bury(division.buried, verdict, attempt)
+        if division.release:
+            await self.release(division.release, attempt, least_s=least_s, fault=verdict.words)
+
+    async def settle(self, parcels: Sequence[PendingEvent], *last: Attempt) -> None:
+        """They are delivered, with the post ``last`` if they do not hold it themselves."""
+        now = self._shared.clock()
+        delays = [max(0.0, now - each.delivery.hook.received_at) for each in parcels]
+        for tried, deliveries in _alike(parcels, last):
+            await self._shared.ledger.settle(deliveries, tried=tried)
+        self._shared.observer.delivered(self._stream, delays_s=delays)
+
+    async def _bury(self, parcels: Sequence[PendingEvent], verdict: Verdict, attempt: Attempt) -> None:
+        burials = [Burial(each.delivery, verdict.cause, verdict.words, (*each.tried, attempt)) for each in parcels]
+        for each in burials:
+            events.buried(each)
+        await self._shared.ledger.bury(burials)
+        self._shared.observer.buried(self._stream, cause=verdict.cause, count=len(burials))
+
+    def give_back(self, parcels: Sequence[PendingEvent], *, least_s: float = 0.0) -> None:
+        """Release them, without waiting for it."""
+        if parcels:
+            self._shared.spawn(self.release(parcels, least_s=least_s), "release")
+
+    async def release(
+        self, parcels: Iterable[PendingEvent], *last: Attempt, least_s: float = 0.0, fault: str = ""
+    ) -> None:
+        """Release each with a backoff of its own; those that were never posted, as soon as ``least_s``."""
+        pace, rng = self._shared.pace, self._shared.rng
+        for tried, deliveries in _alike(parcels, last):
+            by_attempts: defaultdict[int, list[Delivery]] = defaultdict(list)
+            for each in deliveries:
+                by_attempts[each.attempts].append(each)
+            for attempts, group in by_attempts.items():
+                backoff = 0.0
+                if tried and not self.ending:
+                    backoff = delay(attempts + 1, jitter=rng.random(), base_s=pace.retry_base_s, cap_s=pace.retry_max_s)
+                await self._shared.ledger.release(group, retry_in_s=max(least_s, backoff), tried=tried, fault=fault)
+
+
+def _alike(parcels: Iterable[PendingEvent], last: Tried) -> Iterable[tuple[Tried, list[Delivery]]]:
+    """The deliveries by what was tried since they were claimed, ``last`` included; nearly always one group."""
+    groups: defaultdict[Tried, list[Delivery]] = defaultdict(list)
+    for each in parcels:
+        groups[each.tried].append(each.delivery)
+    return [((*tried, *last), deliveries) for tried, deliveries in groups.items()]

@@ -1,0 +1,281 @@
+"""Takes due deliveries from the spool, has each made into a hec_event and hands it to its outlet."""
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+import structlog
+
+from app.backoff import delay
+from app.delivery.claims import RETRY_BASE_S, RETRY_CAP_S, SPOOL_FAULTS, sure_until
+from app.delivery.destination import events
+from app.delivery.destination.batch import PendingEvent
+from app.delivery.destination.rate import START_HELD
+from app.delivery.destination.sender import SHARE, DestinationSender
+from app.delivery.interfaces import DeliveryContext
+from app.delivery.render import Rendered, Renderer, Transform
+from app.model import Burial, Cause, Delivery, Stream
+from app.splunk.answers import Scope
+from app.splunk.codes import Act
+from app.spool.interface import Spool
+from app.tenants.model import Destination, Snapshot
+
+_log = structlog.get_logger()
+
+CLAIM_MAX = 256
+CLAIM_PER_STREAM = START_HELD
+"""Where several streams have something due. One that is alone with its backlog gets more at once."""
+CLAIM_S = 0.02
+"""A claim of one stream is no more than takes so long to distribute: somebody else's hook waits as long."""
+BREATH_S = 0.02
+"""Between two claims when there is not much to do: what comes in meanwhile is claimed together."""
+SLICE_S = 0.005
+"""The event loop is given back at least this often, so that accepting is not held up."""
+THREAD_FROM_BYTES = 262_144
+"""Payloads from this size on are transformed in a thread."""
+
+
+class _Claim(NamedTuple):
+    deliveries: list[Delivery]
+    sure_until: float
+
+
+class Dispatcher:
+    """Owns the outlets, one a stream, made when they are needed."""
+
+    def __init__(self, spool: Spool, shared: DeliveryContext, transform: Transform) -> None:
+        self.outlets: dict[Stream, DestinationSender] = {}
+        self._spool = spool
+        self._shared = shared
+        self._make = Renderer(transform, event_bytes_max=shared.pace.event_bytes_max)
+        self._ending: set[DestinationSender] = set()
+        self._missing: dict[Stream, float] = {}
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._tries = 0
+        """Claims that failed, since one did not."""
+        self._starved = False
+        """Something could not be claimed because of a limit of ours."""
+        self._alone = False
+        """The last claim was of one stream, and it had all that was asked of it."""
+        self._cost_s = CLAIM_S / CLAIM_PER_STREAM
+        """What it lately took to distribute one delivery."""
+
+    def wake(self) -> None:
+        """There may be something to claim."""
+        self._wake.set()
+
+    def room(self) -> None:
+        """Something that was claimed is done."""
+        if self._starved:
+            self._wake.set()
+
+    def go_on(self) -> None:
+        """What could not be posted because nobody knew whose it is perhaps can be now."""
+        for outlet in self.outlets.values():
+            outlet.pump()
+
+    def stop(self) -> None:
+        """Claim nothing more; ``run`` returns after what it is doing."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Feed until stopped."""
+        pace, ledger = self._shared.pace, self._shared.ledger
+        while not self._stopping.is_set():
+            self._wake.clear()
+            begun = time.monotonic()
+            claim = await self._claim()
+            if claim is None:
+                await self._rest()
+                continue
+            took = time.monotonic() - begun
+            await self._distribute(ledger.take(claim.deliveries, sure_until=claim.sure_until))
+            if len(claim.deliveries) >= CLAIM_PER_STREAM:
+                continue
+            if not self._starved:
+                await asyncio.sleep(min(max(BREATH_S, took), pace.poll_interval_s))
+            try:
+                async with asyncio.timeout(pace.poll_interval_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _rest(self) -> None:
+        """The spool failed: leave it alone for a while, whoever has something to do."""
+        self._tries += 1
+        wait_s = delay(self._tries, jitter=self._shared.rng.random(), base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._stopping.wait()
+
+    async def _claim(self) -> _Claim | None:
+        """What the spool gave; ``None`` if it failed."""
+        pace, ledger = self._shared.pace, self._shared.ledger
+        asked = time.monotonic()
+        room = pace.in_flight_bytes_max - ledger.bytes_held
+        full = {stream for stream, outlet in self.outlets.items() if outlet.full}
+        self._starved = room <= 0 or any(self.outlets[stream].starved for stream in full)
+        if room <= 0:
+            return _Claim([], asked)
+        per_stream = self._per_stream(full)
+        try:
+            deliveries = await self._spool.claim(
+                limit=CLAIM_MAX,
+                per_stream=per_stream,
+                bytes_max=min(room, pace.in_flight_bytes_max // SHARE),
+                lease_s=pace.lease_s,
+                busy=full | self._missing.keys(),
+            )
+        except SPOOL_FAULTS as fault:
+            self._shared.observer.spool_failed(doing="claim")
+            _log.warning("spool.failed", doing="claim", fault=str(fault))
+            return None
+        self._tries = 0
+        self._alone = len(deliveries) >= per_stream and len({each.stream for each in deliveries}) == 1
+        return _Claim(deliveries, sure_until(asked, pace.lease_s))
+
+    def _per_stream(self, full: set[Stream]) -> int:
+        """Of a stream that is alone, as many as take ``CLAIM_S``, if whoever else shows up may have as many."""
+        if not self._alone:
+            return CLAIM_PER_STREAM
+        room = min((outlet.room for stream, outlet in self.outlets.items() if stream not in full), default=0)
+        return max(CLAIM_PER_STREAM, min(CLAIM_MAX, room, int(CLAIM_S / self._cost_s)))
+
+    async def _distribute(self, deliveries: list[Delivery]) -> None:
+        """Every delivery goes one of four ways: into a lane, settled as filtered, buried, or back."""
+        filtered: list[Delivery] = []
+        burials: list[Burial] = []
+        back: defaultdict[float, list[Delivery]] = defaultdict(list)
+        touched: set[DestinationSender] = set()
+        begun = slice_begun = time.monotonic()
+        for delivery in deliveries:
+            outlet = self._outlet(delivery.stream)
+            if outlet is None:
+                back[0.0].append(delivery)
+                continue
+            if len(delivery.hook.payload) < THREAD_FROM_BYTES:
+                made = self._make(delivery, outlet.destination)
+            else:
+                made = await asyncio.to_thread(self._make, delivery, outlet.destination)
+            if isinstance(made, Rendered):
+                parcel = PendingEvent(self._shared.ledger.light(delivery), made.envelope)
+                again_s = outlet.put(parcel, made.index)
+                touched.add(outlet)
+                if again_s is not None:
+                    back[round(again_s, 1)].append(delivery)
+            elif isinstance(made, Burial):
+                burials.append(made)
+            else:
+                filtered.append(delivery)
+            if time.monotonic() - slice_begun > SLICE_S:
+                self._pump(touched)
+                await asyncio.sleep(0)
+                slice_begun = time.monotonic()
+        self._pump(touched)
+        self._write(filtered, burials, back)
+        if deliveries:
+            self._cost_s += ((time.monotonic() - begun) / len(deliveries) - self._cost_s) / 4
+
+    @staticmethod
+    def _pump(outlets: set[DestinationSender]) -> None:
+        for each in outlets:
+            each.pump()
+        outlets.clear()
+
+    def _write(self, filtered: list[Delivery], burials: list[Burial], back: dict[float, list[Delivery]]) -> None:
+        """Have the spool know, without waiting for it."""
+        ledger, spawn = self._shared.ledger, self._shared.spawn
+        if filtered:
+            spawn(ledger.settle(filtered, filtered=True), "settle")
+            self._count(filtered, lambda stream, count: self._shared.observer.filtered(stream, count=count))
+        if burials:
+            for each in burials:
+                events.buried(each)
+            spawn(ledger.bury(burials), "bury")
+            self._count(
+                [each.delivery for each in burials],
+                lambda stream, count: self._shared.observer.buried(stream, cause=Cause.UNTRANSFORMABLE, count=count),
+            )
+        for retry_in_s, deliveries in back.items():
+            spawn(ledger.release(deliveries, retry_in_s=retry_in_s), "release")
+
+    @staticmethod
+    def _count(deliveries: list[Delivery], tell: Callable[[Stream, int], None]) -> None:
+        for stream, count in Counter([each.stream for each in deliveries]).items():
+            tell(stream, count)
+
+    def _outlet(self, stream: Stream) -> DestinationSender | None:
+        """The outlet of a stream; ``None`` if the tenants file does not name its destination.
+
+        Such a stream is not claimed again before the tenants change.
+        """
+        outlet = self.outlets.get(stream)
+        if outlet is not None:
+            return outlet
+        destination = self._shared.tenants.snapshot.destination(stream.tenant, stream.destination)
+        if destination is None:
+            self._missing.setdefault(stream, self._shared.clock())
+            return None
+        outlet = self.outlets[stream] = DestinationSender(destination, self._shared)
+        return outlet
+
+    def changed(self, snapshot: Snapshot) -> None:
+        """New tenants are in force: outlets whose destination is another now, or none, end."""
+        self._missing.clear()
+        for stream, outlet in list(self.outlets.items()):
+            destination = snapshot.destination(stream.tenant, stream.destination)
+            if destination is not None and _same_way(outlet.destination, destination):
+                outlet.destination = destination
+            else:
+                for state in outlet.states():
+                    if state.scope is not Scope.NONE:
+                        events.superseded(state, after_s=self._shared.clock() - state.since)
+                self._end(stream, outlet)
+        self._wake.set()
+
+    def sweep(self, *, idle_s: float) -> None:
+        """End outlets that have had nothing to do for so long, forget those that have ended."""
+        self._ending = {each for each in self._ending if not each.ended}
+        now = asyncio.get_running_loop().time()
+        for stream, outlet in list(self.outlets.items()):
+            since = outlet.idle_since()
+            if since is not None and now - since > idle_s:
+                self._end(stream, outlet)
+
+    def _end(self, stream: Stream, outlet: DestinationSender) -> None:
+        del self.outlets[stream]
+        self._ending.add(outlet)
+        outlet.end()
+
+    def end_all(self) -> set[DestinationSender]:
+        """End every outlet; all that were ended, lately or now."""
+        for stream, outlet in list(self.outlets.items()):
+            self._end(stream, outlet)
+        return self._ending
+
+    def states(self) -> list[events.LaneState]:
+        """What does not deliver just now, and why."""
+        found = [state for outlet in self.outlets.values() for state in outlet.states()]
+        found += [
+            events.LaneState(
+                stream=stream,
+                scope=Scope.DESTINATION,
+                index=None,
+                state="missing",
+                words="deliveries wait for a destination that the tenants file does not name any more",
+                act=Act.TENANT.value,
+                since=since,
+            )
+            for stream, since in self._missing.items()
+        ]
+        return sorted(found, key=lambda each: each.scope is Scope.NONE)  # first what pauses
+
+
+def _same_way(old: Destination, new: Destination) -> bool:
+    """Whether both are reached in the same way under the same hec_token."""
+    return (old.urls, old.tls, old.ack, old.hec_token) == (new.urls, new.tls, new.ack, new.hec_token)

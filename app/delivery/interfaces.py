@@ -1,0 +1,80 @@
+"""What delivering needs from others, as it sees them. ``main`` supplies the real ones."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Protocol
+
+from app.delivery.claims import Claims
+from app.delivery.limits import DeliveryLimits
+from app.delivery.observer import Observer
+from app.model import Secret
+from app.splunk.answers import Answer
+from app.tenants.model import Destination, Snapshot
+
+
+class DestinationDirectory(Protocol):
+    """The tenants in force."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The good reading in force."""
+        ...
+
+    def refresh(self, *, tenant: str | None = None) -> bool:
+        """Resolve secrets again, now. Whether any value changed."""
+        ...
+
+    def on_change(self, callback: Callable[[Snapshot], None]) -> None:
+        """Have ``callback`` called on the event loop with every new snapshot."""
+        ...
+
+
+class HecTransport(Protocol):
+    """The way to one address of a destination, or to all of them. It never raises for trouble on the way."""
+
+    async def post(self, body: bytes, *, hec_token: Secret, gzip_level: int) -> Answer:
+        """Post a body under that hec_token; ``gzip_level`` 0 sends it plain."""
+        ...
+
+    async def probe(self, *, hec_token: Secret) -> Answer:
+        """Post nothing, to see whether Splunk takes that hec_token."""
+        ...
+
+    async def poll(self, ack_ids: Sequence[int], *, channel: str, hec_token: Secret) -> Answer:
+        """Ask which of the ids of a channel, also of an old one, are indexed; ``true`` is told once."""
+        ...
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """The channels in use. Any other one was left by ``renew``, or because the balancer gave another cookie."""
+        ...
+
+    def renew(self, channel: str) -> None:
+        """Have another channel instead of that one."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        ...
+
+
+OpenWire = Callable[[Destination], HecTransport]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryContext:
+    """What every outlet of one supervisor works with."""
+
+    pace: DeliveryLimits
+    ledger: Claims
+    observer: Observer
+    tenants: DestinationDirectory
+    open_wire: OpenWire
+    rng: Random
+    clock: Callable[[], float]
+    """Unix seconds."""
+    spawn: Callable[[Coroutine[Any, Any, None], str], None]
+    """Run something short whose death is the supervisor's business."""
+    wake: Callable[[], None]
+    """There may be something to claim that could not be claimed before."""

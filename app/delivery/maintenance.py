@@ -1,0 +1,84 @@
+"""What has to be done to the spool every so often, whether or not anything is delivered."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from app.delivery.claims import SPOOL_FAULTS
+from app.delivery.destination import events
+from app.delivery.interfaces import DestinationDirectory
+from app.delivery.limits import DeliveryLimits
+from app.delivery.observer import Observer
+from app.model import RetentionLimits, SweepResult
+from app.spool.interface import Spool
+
+_log = structlog.get_logger()
+
+EVERY_S_MAX = 10.0
+EVERY_S_MIN = 0.1
+ROWS = 500
+"""Changed in one go, of each kind; accepting gets its turn in between."""
+
+
+class Housekeeping:
+    """Keeps the spool to its budgets, and gives parked hooks to the tenant that claims them."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        tenants: DestinationDirectory,
+        pace: DeliveryLimits,
+        *,
+        observer: Observer,
+        sweep: Callable[[], None],
+    ) -> None:
+        self._spool = spool
+        self._tenants = tenants
+        self._budgets = RetentionLimits(**{name: getattr(pace, name) for name in RetentionLimits.__dataclass_fields__})
+        self._observer = observer
+        self._sweep = sweep
+        self._every_s = min(EVERY_S_MAX, max(EVERY_S_MIN, pace.waiting_age_max_s / 4))
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """The tenants changed: look for parked hooks now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Keep house for ever."""
+        while True:
+            self._wake.clear()
+            try:
+                await self._adopt()
+                await self._expire()
+            except SPOOL_FAULTS as fault:
+                self._observer.spool_failed(doing="housekeeping")
+                _log.warning("spool.failed", doing="housekeeping", fault=str(fault))
+            self._sweep()
+            try:
+                async with asyncio.timeout(self._every_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _expire(self) -> None:
+        """Until a round has found less than it may change: then there is nothing more of any kind."""
+        swept = SweepResult(changed=ROWS)
+        while swept.changed >= ROWS:
+            swept = await self._spool.expire(self._budgets, limit=ROWS)
+            for (stream, cause), count in swept.buried.items():
+                events.expired(stream, cause, count=count, waiting_age_max_s=self._budgets.waiting_age_max_s)
+                self._observer.buried(stream, cause=cause, count=count)
+            for stream, count in swept.discarded.items():
+                events.discarded(stream, count=count)
+
+    async def _adopt(self) -> None:
+        for installation in await self._spool.parked():
+            tenant = self._tenants.snapshot.by_installation.get(installation)
+            if tenant is None or not tenant.destinations:
+                continue
+            names = [each.name for each in tenant.destinations]
+            hooks = await self._spool.adopt(installation, tenant.name, names)
+            if hooks:
+                _log.info("hooks.adopted", tenant=tenant.name, hooks=hooks)

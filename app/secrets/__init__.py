@@ -1,0 +1,1 @@
+"""Secrets by reference: ``env:NAME`` and ``file:PATH``, and the last good value of each."""

@@ -1,0 +1,1 @@
+"""A spool copied from one engine to the other, counts and digests checked."""

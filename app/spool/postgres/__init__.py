@@ -1,0 +1,1 @@
+"""The spool in PostgreSQL, shared by replicas."""

@@ -1,0 +1,1 @@
+"""The spool in one SQLite file, owned by one process."""

@@ -1,0 +1,313 @@
+"""The spool on one SQLite file: WAL, ``synchronous=FULL``, one owning process.
+
+Two connections: the writer's (``group_commit``) and a reader's, each on a thread of its own; what may look for long
+has one for itself. Leases live in memory (``leases``). The promise is ``interface``'s.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self, TypeVar
+from uuid import uuid4
+
+import orjson
+
+from app.errors import SpoolError
+from app.model import (
+    Accepted,
+    Attempt,
+    AuditAuthor,
+    AuditEntry,
+    Burial,
+    Cause,
+    Delivery,
+    DeliveryRecord,
+    Hook,
+    RetentionLimits,
+    Search,
+    SpoolStats,
+    State,
+    Stream,
+    SweepResult,
+)
+from app.spool.keys import stream_key
+from app.spool.rows import deliveries_of
+from app.spool.sql import Queries
+from app.spool.sqlite import archive, reads, writes
+from app.spool.sqlite.clock import Clocks
+from app.spool.sqlite.file import connect, prepare, set_back
+from app.spool.sqlite.leases import Leases
+from app.spool.sqlite.store import HookStore, PendingHook
+from app.spool.sqlite.writer import GroupCommit
+
+_QUERIES = Queries("sqlite/sql/spool.sql")
+_T = TypeVar("_T")
+
+
+class SqliteSpool:
+    """See ``app.spool.interface.Spool``. Made by ``await SqliteSpool.open(...)``."""
+
+    def __init__(self, path: Path, lock: IO[str], *, writer: GroupCommit, history: bool, clocks: Clocks) -> None:
+        self._path = path
+        self._lock = lock
+        self._writer = writer
+        self._history = history
+        self._clocks = clocks
+        self._clock = clocks.wall
+        self._leases = Leases()
+        self._claiming = asyncio.Lock()
+        self._after = ""
+        self._wake: Callable[[], None] = lambda: None
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="spool-reader")
+        self._read_connection = connect(path)
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        hooks_max: int,
+        bytes_max: int,
+        queue_hooks_max: int,
+        history: bool = True,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> Self:
+        """Open or make the spool at ``path`` (with its folder) and become its one owner.
+
+        ``hooks_max`` and ``bytes_max`` (of payload) bound what is stored, ``queue_hooks_max`` what
+        waits for the disk. Without ``history`` nothing new is remembered of what has ended. ``clock`` gives
+        Unix seconds.
+
+        Raises:
+            SpoolError: it is another process's, another program's or a newer version's, or cannot be opened.
+        """
+        lock, seq = await asyncio.to_thread(prepare, path, _QUERIES, clock())
+        store = HookStore(_QUERIES, clock=clock, hooks_max=hooks_max, bytes_max=bytes_max, seq=seq)
+        writer = GroupCommit(path, partial(connect, path), store, jobs_max=queue_hooks_max)
+        return cls(path, lock, writer=writer, history=history, clocks=Clocks(clock, steady))
+
+    async def __aenter__(self) -> Self:
+        """The open spool itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    def on_due(self, wake: Callable[[], None]) -> None:
+        """See the interface."""
+        self._wake = wake
+
+    async def accept(self, hook: Hook, destinations: Sequence[str]) -> Accepted:
+        """See the interface."""
+        accepted: Accepted = await self._writer.put(PendingHook(hook, destinations))
+        if accepted.fresh:
+            self._wake()
+        return accepted
+
+    async def claim(
+        self, *, limit: int, per_stream: int, bytes_max: int, lease_s: float, busy: Collection[Stream] = ()
+    ) -> list[Delivery]:
+        """See the interface."""
+        async with self._claiming:
+            now = self._clock()
+            if back := self._clocks.went_back():
+                await self._write(partial(set_back, now=now, back_s=back))
+                self._clocks.agree()
+            leased = self._leases.held(self._clocks.steady())
+            lease = uuid4().hex
+            wanted = reads.ClaimedRow(
+                after=self._after,
+                leased=orjson.dumps(leased).decode(),
+                busy=orjson.dumps([stream_key(*stream) for stream in busy]).decode(),
+                now=now,
+                limit=limit,
+                per_stream=per_stream,
+                bytes_max=bytes_max,
+            )
+            rows, self._after = await self._read(partial(reads.pick, wanted=wanted))
+            deliveries = deliveries_of(rows, lease)
+            self._leases.take((each.seq for each in deliveries), lease, self._clocks.steady() + lease_s)
+            return deliveries
+
+    async def renew(self, deliveries: Sequence[Delivery], *, lease_s: float) -> set[int]:
+        """See the interface."""
+        now = self._clocks.steady()
+        ours = self._leases.ours(deliveries, now)
+        self._leases.extend(ours, now + lease_s)
+        return {each.seq for each in ours}
+
+    async def settle(
+        self, deliveries: Sequence[Delivery], *, filtered: bool = False, tried: Sequence[Attempt] = ()
+    ) -> int:
+        """See the interface."""
+        ending = self._ending(State.FILTERED if filtered else State.DELIVERED, tried)
+        return await self._change(deliveries, lambda ours: partial(writes.settle, ours, ending))
+
+    async def release(
+        self,
+        deliveries: Sequence[Delivery],
+        *,
+        retry_in_s: float,
+        tried: Sequence[Attempt] = (),
+        fault: str = "",
+    ) -> int:
+        """See the interface."""
+        due_at = self._clock() + retry_in_s
+        count = await self._change(
+            deliveries, lambda ours: partial(writes.release, ours, due_at=due_at, tried=tried, fault=fault)
+        )
+        if retry_in_s <= 0:
+            self._wake()
+        return count
+
+    async def bury(self, burials: Sequence[Burial]) -> int:
+        """See the interface."""
+        by_seq = {each.delivery.seq: each for each in burials}
+        now = self._clock()
+        return await self._change(
+            [each.delivery for each in burials],
+            lambda ours: partial(writes.bury, [by_seq[each.seq] for each in ours], now),
+        )
+
+    async def _change(
+        self,
+        deliveries: Sequence[Delivery],
+        job: Callable[[Sequence[Delivery]], Callable[[Queries, sqlite3.Connection], object]],
+    ) -> int:
+        """Write ``job`` over those that are still ours, and let go of them once it is durable."""
+        ours = self._leases.ours(deliveries, self._clocks.steady())
+        if not ours:
+            return 0
+        before = self._leases.pin(ours)
+        try:
+            await self._write(job(ours))
+        except BaseException:
+            self._leases.unpin(before)
+            raise
+        self._leases.drop(ours)
+        return len(ours)
+
+    async def adopt(self, installation: str, tenant: str, destinations: Sequence[str]) -> int:
+        """See the interface."""
+        adopted = 0
+        while True:
+            count: int = await self._write(
+                partial(
+                    writes.adopt,
+                    installation=installation,
+                    tenant=tenant,
+                    destinations=destinations,
+                    now=self._clock(),
+                )
+            )
+            adopted += count
+            if count:
+                self._wake()
+            else:
+                return adopted
+
+    async def parked(self) -> Sequence[str]:
+        """See the interface."""
+        rows = await self._read(partial(reads.rows, name="parked"))
+        return [installation for (installation,) in rows]
+
+    async def expire(self, budgets: RetentionLimits, *, limit: int) -> SweepResult:
+        """See the interface."""
+        buried = await self._bury_expired(budgets.waiting_age_max_s, limit)
+        ending = self._ending(State.DISCARDED)
+        discarded, forgotten = await self._write(partial(archive.keep_to, budgets=budgets, limit=limit, ending=ending))
+        changed = buried.total() + discarded.total() + forgotten
+        return SweepResult(changed=changed, buried=dict(buried), discarded=dict(discarded))
+
+    async def _bury_expired(self, age_s: float, limit: int) -> Counter[tuple[Stream, Cause]]:
+        """Looking goes through all that waits, and the writer does not wait for it; what is claimed is left alone."""
+        now = self._clock()
+        before = now - age_s
+        leased = self._leases.held(self._clocks.steady())
+        found = await asyncio.to_thread(self._look, partial(archive.expired, before=before, leased=leased, limit=limit))
+        if not found:
+            return Counter()
+        async with self._claiming:  # a claim that looked before this is written would take a dead letter
+            free = set(found).difference(self._leases.held(self._clocks.steady()))
+            buried: Counter[tuple[Stream, Cause]] = await self._write(
+                partial(writes.expire, sorted(free), now=now, before=before, age_s=age_s)
+            )
+            return buried
+
+    async def find(self, search: Search, *, limit: int, before: int | None = None) -> Sequence[DeliveryRecord]:
+        """See the interface."""
+        return await asyncio.to_thread(self._look, partial(archive.find, search=search, limit=limit, before=before))
+
+    async def redeliver(
+        self, seqs: Sequence[int], *, change: AuditAuthor, per_s: float | None = None, starts_in_s: float = 0.0
+    ) -> int:
+        """See the interface."""
+        count: int = await self._write(
+            partial(
+                archive.redeliver,
+                seqs,
+                change,
+                now=self._clock(),
+                every_s=1 / per_s if per_s else 0.0,
+                starts_in_s=starts_in_s,
+            )
+        )
+        if count:
+            self._wake()
+        return count
+
+    async def discard(self, seqs: Sequence[int], *, change: AuditAuthor) -> int:
+        """See the interface."""
+        count: int = await self._write(partial(archive.discard, seqs, change, ending=self._ending(State.DISCARDED)))
+        return count
+
+    async def audit(self, *, limit: int, before: int | None = None) -> Sequence[AuditEntry]:
+        """See the interface."""
+        return await asyncio.to_thread(self._look, partial(archive.audit, limit=limit, before=before))
+
+    async def stats(self) -> SpoolStats:
+        """See the interface."""
+        return await asyncio.to_thread(self._look, partial(reads.stats, _QUERIES))
+
+    async def close(self) -> None:
+        """See the interface."""
+        await self._writer.close()
+        await asyncio.to_thread(self._reader.shutdown)
+        self._read_connection.close()
+        self._lock.close()
+
+    def _ending(self, state: State, tried: Sequence[Attempt] = ()) -> writes.Ending:
+        return writes.Ending(self._clock(), state, tried, self._history)
+
+    def _look(self, job: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Look for what may take long, so that claims do not wait for it."""
+        if self._lock.closed:  # it may be another process's by now
+            raise SpoolError("the spool is closed")
+        try:
+            connection = connect(self._path)
+            try:
+                return job(connection)
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise SpoolError(f"spool_unavailable: {error}") from error
+
+    async def _write(self, job: Callable[[Queries, sqlite3.Connection], object]) -> Any:  # noqa: ANN401 - the job's own
+        return await self._writer.do(partial(job, _QUERIES))
+
+    async def _read(self, job: Callable[[Queries, sqlite3.Connection], _T]) -> _T:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._reader, job, _QUERIES, self._read_connection)
+        except (sqlite3.Error, RuntimeError) as error:  # the latter: the reader is closed
+            raise SpoolError(f"spool_unavailable: {error}") from error

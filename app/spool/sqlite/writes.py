@@ -1,0 +1,154 @@
+"""What the spool changes in SQLite beside accepting. Each runs on the writer's thread, in its transaction."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import orjson
+
+from app.model import Attempt, Burial, Cause, Delivery, State, Stream
+from app.spool.keys import PARKED, WAITING, delivery_seq, hook_seq_of, stream_key, stream_of
+from app.spool.rows import NUMBERS, encodable, tried_text
+from app.spool.sql import Queries
+from app.spool.sqlite.leases import per_stream
+from app.spool.sqlite.store import execute_rows
+
+
+class Ending(NamedTuple):
+    """How deliveries end: when, as what, after which posts since they were claimed, and whether that is remembered."""
+
+    now: float
+    state: State
+    tried: Sequence[Attempt] = ()
+    history: bool = True
+
+
+def settle(deliveries: Sequence[Delivery], ending: Ending, queries: Queries, connection: sqlite3.Connection) -> None:
+    """Remove them, book them, and remove the hooks that have nothing left to deliver."""
+    remove(queries, connection, [each.seq for each in deliveries], ending)
+    execute_rows(connection, queries, f"book_{ending.state}", list(per_stream(deliveries).items()))
+
+
+def remove(queries: Queries, connection: sqlite3.Connection, seqs: Sequence[int], ending: Ending) -> None:
+    """Into the history, and out of everything else."""
+    if ending.history:
+        row = {"seqs": _json(seqs), "now": ending.now, "state": NUMBERS[ending.state], **_posts(ending.tried)}
+        connection.execute(queries["remember"], row)
+    _remove(queries, connection, seqs)
+
+
+def _posts(tried: Sequence[Attempt]) -> dict[str, object]:
+    return {
+        "posts": len(tried),
+        "ambiguous": sum(each.ambiguous for each in tried),
+        "first_at": tried[0].at if tried else None,
+        "tried": tried_text(tried),
+    }
+
+
+def _remove(queries: Queries, connection: sqlite3.Connection, seqs: Sequence[int]) -> None:
+    connection.execute(queries["delete_deliveries"], (_json(seqs),))
+    hooks = {hook_seq_of(seq) for seq in seqs}
+    count, size, gone = connection.execute(queries["left_over"], (_json(hooks),)).fetchone()
+    connection.execute(queries["delete_hooks"], (gone,))
+    connection.execute(queries["add_fill"], (-count, -size))
+
+
+def release(
+    deliveries: Sequence[Delivery],
+    queries: Queries,
+    connection: sqlite3.Connection,
+    *,
+    due_at: float,
+    tried: Sequence[Attempt],
+    fault: str,
+) -> None:
+    """Make them due again."""
+    seqs = _json(each.seq for each in deliveries)
+    connection.execute(queries["release"], {"seqs": seqs, "due_at": due_at, "fault": encodable(fault), **_posts(tried)})
+
+
+def bury(burials: Sequence[Burial], now: float, queries: Queries, connection: sqlite3.Connection) -> None:
+    """Make dead letters of them."""
+    connection.executemany(
+        queries["bury"],
+        [
+            {
+                "cause": each.cause.value,
+                "detail": encodable(each.detail),
+                "now": now,
+                "seq": each.delivery.seq,
+                **_posts(each.tried),
+            }
+            for each in burials
+        ],
+    )
+
+
+def adopt(
+    queries: Queries,
+    connection: sqlite3.Connection,
+    *,
+    installation: str,
+    tenant: str,
+    destinations: Sequence[str],
+    now: float,
+) -> int:
+    """Give a bounded number of parked hooks to their tenant; how many."""
+    hooks = connection.execute(queries["find_parked"], (installation,)).fetchall()
+    if not hooks:
+        return 0
+    seqs = [seq for seq, *_ in hooks]
+    connection.execute(queries["delete_deliveries"], (_json(delivery_seq(seq, 0) for seq in seqs),))
+    connection.execute(queries["adopt_hooks"], (tenant, _json(seqs)))
+    rows = [
+        (
+            delivery_seq(seq, number),
+            WAITING,
+            stream_key(tenant, destination),
+            now,
+            now,
+            received_at,
+            size,
+            delivery_id,
+        )
+        for seq, delivery_id, received_at, size in hooks
+        for number, destination in enumerate(destinations)
+    ]
+    execute_rows(connection, queries, "insert_deliveries", rows)
+    execute_rows(
+        connection, queries, "book_accepted", [(stream_key(tenant, each), len(hooks)) for each in destinations]
+    )
+    execute_rows(connection, queries, "book_adopted", [(stream_key("", ""), len(hooks))])
+    return len(hooks)
+
+
+def expire(
+    seqs: Sequence[int],
+    queries: Queries,
+    connection: sqlite3.Connection,
+    *,
+    now: float,
+    before: float,
+    age_s: float,
+) -> Counter[tuple[Stream, Cause]]:
+    """Bury those of them that still wait since before ``before``; what was buried."""
+    found = connection.execute(queries["still_expired"], {"seqs": _json(seqs), "before": before}).fetchall()
+    if found:
+        connection.execute(
+            queries["expire"],
+            {
+                "seqs": _json(seq for seq, *_ in found),
+                "now": now,
+                "unclaimed": Cause.UNCLAIMED.value,
+                "expired": Cause.EXPIRED.value,
+                "detail": f"waited longer than {age_s:g} s",
+            },
+        )
+    causes = {WAITING: Cause.EXPIRED, PARKED: Cause.UNCLAIMED}
+    return Counter((stream_of(stream), causes[state]) for _, state, stream in found)
+
+
+def _json(values: Iterable[object]) -> str:
+    return orjson.dumps(list(values)).decode()

@@ -1,0 +1,305 @@
+"""From the document of the tenants file to a snapshot, and from one snapshot to the next when secrets rotate.
+
+Pure but for ``resolve``, which is handed in.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import MappingProxyType
+from typing import cast
+
+from pydantic import ValidationError
+
+from app.errors import ConfigError
+from app.model import Secret
+from app.secrets.last_good import LastGoodSecrets, Resolve, Rule
+from app.tenants.file import rules
+from app.tenants.file.document import (
+    PrivacyEntry,
+    RouteEntry,
+    SplunkEntry,
+    TenantEntry,
+    TenantsEntry,
+    TlsEntry,
+    WhenEntry,
+    faults_of,
+)
+from app.tenants.file.faults import Fault, Locate, Where, config_error, nowhere
+from app.tenants.model import Ack, Destination, Match, Route, Snapshot, Tenant, Tls
+from app.tenants.privacy import Detail, Policy, Privacy, mask
+
+NOTHING_KEPT: Mapping[str, bytes] = MappingProxyType({})
+
+
+def snapshot_of(
+    document: object,
+    *,
+    resolve: Resolve,
+    good: Mapping[str, bytes] = NOTHING_KEPT,
+    folder: Path = Path(),
+    file: str = "tenants",
+    locate: Locate = nowhere,
+) -> Snapshot:
+    """Check a document of the tenants file and resolve its secrets.
+
+    Args:
+        document: mappings, lists and text as the file has them.
+        resolve: gives the value of ``env:NAME`` or ``file:PATH``, or raises ``ConfigError``.
+        good: values that stay in force for references that do not resolve now.
+        folder: what relative paths start from.
+        file: how errors call the document.
+        locate: gives line and column of each place, for errors.
+
+    Raises:
+        ConfigError: every fault, with path and place, and no value of a secret.
+    """
+    if document is None:
+        raise ConfigError(f"{file}: is empty; it must have the key tenants with at least one tenant")
+    try:
+        entry = TenantsEntry.model_validate(document)
+    except ValidationError as error:
+        raise config_error(faults_of(error), file=file, locate=locate) from None
+    assembly = _Assembly(LastGoodSecrets(resolve, good), folder)
+    snapshot = assembly.snapshot(entry)
+    faults = [*_conflicts(entry), *assembly.faults]
+    if faults:
+        raise config_error(faults, file=file, locate=locate)
+    return snapshot
+
+
+def rotated(snapshot: Snapshot, keeping: LastGoodSecrets, *, tenant: str | None = None) -> Snapshot:
+    """The same tenants with their secrets resolved again; the very same object if none changed.
+
+    ``tenant`` limits the resolving to one tenant's references; a value that changed is taken over by every
+    tenant that names it. Every reference of ``snapshot`` must have its value in ``keeping``.
+    """
+    fresh: dict[str, bytes] = {}
+    for secret, rule in _uses(snapshot, tenant):
+        value = keeping.secret(secret.name, rule).value
+        if value != secret.value:
+            fresh[secret.name] = value
+    fresh = {name: value for name, value in fresh.items() if not keeping.keeps(name)}
+    unresolved = keeping.unresolved(snapshot.unresolved)
+    if not fresh:
+        return snapshot if unresolved == snapshot.unresolved else replace(snapshot, unresolved=unresolved)
+    tenants = {name: _with_values(each, fresh) for name, each in snapshot.tenants.items()}
+    return _snapshot_of(tenants, _fresh(snapshot.shared_secrets, fresh), unresolved, snapshot.warnings)
+
+
+def _snapshot_of(
+    tenants: dict[str, Tenant], shared: tuple[Secret, ...], unresolved: Sequence[str], warnings: Sequence[str]
+) -> Snapshot:
+    """A snapshot that nobody can change."""
+    by_installation = {uuid: tenant for tenant in tenants.values() for uuid in tenant.installations}
+    return Snapshot(
+        tenants=MappingProxyType(tenants),
+        by_installation=MappingProxyType(by_installation),
+        shared_secrets=shared,
+        unresolved=unresolved,
+        warnings=warnings,
+    )
+
+
+class _Assembly:
+    """Builds a snapshot out of a document that has the right shape, collecting what does not resolve."""
+
+    def __init__(self, keeping: LastGoodSecrets, folder: Path) -> None:
+        self.faults: list[Fault] = []
+        self._keeping = keeping
+        self._folder = folder
+
+    def snapshot(self, entry: TenantsEntry) -> Snapshot:
+        """The whole; of use only if ``faults`` is empty afterwards."""
+        tenants = {name: self._tenant(name, each) for name, each in entry.tenants.items()}
+        shared: list[Secret] = []
+        for number, each in enumerate(entry.shared_integrations):
+            where: Where = ("shared_integrations", number, "client_secrets")
+            shared += self._secrets(each.client_secrets, rules.client_secret, where)
+        return _snapshot_of(tenants, tuple(dict.fromkeys(shared)), self._keeping.unresolved(), tuple(_warnings(entry)))
+
+    def _tenant(self, name: str, entry: TenantEntry) -> Tenant:
+        where: Where = ("tenants", name, "sentry")
+        sentry = entry.sentry
+        privacy = self._privacy(entry.privacy, ("tenants", name, "privacy"))
+        return Tenant(
+            name=name,
+            client_secrets=self._secrets(sentry.client_secrets, rules.client_secret, (*where, "client_secrets")),
+            installations=frozenset(sentry.installations),
+            legacy_keys=self._secrets(sentry.legacy_keys, rules.legacy_key, (*where, "legacy_keys")),
+            destinations=tuple(
+                replace(
+                    self._destination(name, each, ("tenants", name, "splunk", number)),
+                    detail=cast("Detail", each.detail or entry.detail),
+                    privacy=privacy,
+                    own_projects=frozenset(sentry.own_projects),
+                )
+                for number, each in enumerate(entry.splunk)
+            ),
+            destination_names=tuple(each.name for each in entry.splunk),
+            privacy=privacy,
+        )
+
+    def _privacy(self, entry: PrivacyEntry, where: Where) -> Privacy:
+        key = None
+        if entry.hash_key is not None:
+            key = self._secret(entry.hash_key, rules.hash_key, (*where, "hash_key"))
+        return Privacy(
+            email=cast("Policy", entry.email),
+            ip=cast("Policy", entry.ip),
+            hash_key=key,
+            drop_paths=tuple(tuple(each.replace("{}", "").split(".")) for each in entry.drop_paths),
+            masks=tuple(map(mask, entry.mask)),
+        )
+
+    def _destination(self, tenant: str, entry: SplunkEntry, where: Where) -> Destination:
+        return Destination(
+            tenant=tenant,
+            name=entry.name,
+            url=entry.addresses[0],
+            more_urls=entry.addresses[1:],
+            ack=Ack(poll_s=entry.ack_poll_s, expiry_s=entry.ack_expiry_s) if entry.ack else None,
+            hec_token=self._secret(entry.hec_token, rules.hec_token, (*where, "hec_token")),
+            hec_token_ref=entry.hec_token,
+            index=entry.index,
+            sourcetype=entry.sourcetype,
+            hec_source=entry.hec_source,
+            host=entry.host,
+            routes=tuple(map(_route, entry.routes)),
+            tls=self._tls(entry.tls, (*where, "tls")) if entry.tls is not None else Tls(),
+        )
+
+    def _tls(self, entry: TlsEntry, where: Where) -> Tls:
+        return Tls(
+            verify=entry.verify,
+            ca_file=self._file(entry.ca_file, rules.certificates, (*where, "ca_file")),
+            server_name=entry.server_name,
+            pin_sha256=frozenset(entry.pin_sha256),
+            client_cert=self._file(entry.client_cert, rules.certificates, (*where, "client_cert")),
+            client_key=self._file(entry.client_key, rules.private_key, (*where, "client_key")),
+        )
+
+    def _file(self, name: str | None, rule: Rule, where: Where) -> str | None:
+        """Where a file of ``tls`` is, once its content was looked at; it is read again by whoever needs it."""
+        if name is None:
+            return None
+        self._secret(f"file:{name}", rule, where)
+        return str(self._folder / name)
+
+    def _secrets(self, references: tuple[str, ...], rule: Rule, where: Where) -> tuple[Secret, ...]:
+        found = (self._secret(each, rule, (*where, number)) for number, each in enumerate(references))
+        return tuple(each for each in found if each is not None)
+
+    def _secret(self, reference: str, rule: Rule, where: Where) -> Secret | None:
+        try:
+            return self._keeping.secret(reference, rule)
+        except ConfigError as error:
+            self.faults.append(Fault(where, str(error)))
+            return None
+
+
+def _route(entry: RouteEntry) -> Route:
+    return Route(
+        when=_match(entry.when),
+        index=entry.index,
+        sourcetype=entry.sourcetype,
+        hec_source=entry.hec_source,
+        drop=entry.drop,
+        sample=entry.sample,
+    )
+
+
+def _match(entry: WhenEntry) -> Match:
+    said = {key: wanted for key, wanted in entry if wanted is not None and key != "tag"}
+    tags = {f"tag:{name}": wanted for name, wanted in (entry.tag or {}).items()}
+    return Match(MappingProxyType(said | tags))
+
+
+def _conflicts(entry: TenantsEntry) -> Iterator[Fault]:
+    """What two entries may not share."""
+    claimed: dict[str, str] = {}
+    for name, tenant in entry.tenants.items():
+        for number, uuid in enumerate(tenant.sentry.installations):
+            holder = claimed.setdefault(uuid, name)
+            where: Where = ("tenants", name, "sentry", "installations", number)
+            if holder != name:
+                yield Fault(where, f"tenant {holder} has this installation already; it can belong to one only")
+        names = [each.name for each in tenant.splunk]
+        for number, destination in enumerate(names):
+            if destination in names[:number]:
+                where = ("tenants", name, "splunk", number, "name")
+                yield Fault(where, f"this tenant has a destination {destination} already; names must differ")
+        yield from _not_allowed(name, tenant)
+
+
+def _not_allowed(name: str, tenant: TenantEntry) -> Iterator[Fault]:
+    """What destinations and routes name although the tenant's ``allow`` does not."""
+    for key, allowed in tenant.allow:
+        if allowed is None:
+            continue
+        for number, destination in enumerate(tenant.splunk):
+            here: Where = ("tenants", name, "splunk", number)
+            places: list[tuple[Where, SplunkEntry | RouteEntry]] = [(here, destination)]
+            places += [((*here, "routes", at), route) for at, route in enumerate(destination.routes)]
+            for where, entry in places:
+                said = getattr(entry, key)
+                if said is not None and not any(fnmatchcase(said, each) for each in allowed):
+                    yield Fault((*where, key), f"is not one that the tenant's allow.{key} names")
+
+
+def _warnings(entry: TenantsEntry) -> Iterator[str]:
+    """What is allowed and yet worth a word."""
+    for name, tenant in entry.tenants.items():
+        for destination in tenant.splunk:
+            who = f"{name}/{destination.name}"
+            if destination.addresses[0].startswith("http://"):
+                yield f"{who}: its url is plain http, so the hec_token and everything else travels in the clear"
+            if destination.tls is not None and not destination.tls.verify:
+                yield f"{who}: tls.verify is off, so anybody on the way can take the hec_token and the hooks"
+        if tenant.sentry.installations and not entry.shared_integrations:
+            yield f"{name}: it has installations, but the file has no shared_integrations to verify their hooks"
+
+
+def _uses(snapshot: Snapshot, only: str | None) -> Iterator[tuple[Secret, Rule]]:
+    """Every secret in force and the rule of its use; of one tenant or of all."""
+    names = snapshot.tenants.keys() if only is None else snapshot.tenants.keys() & {only}
+    for name in names:
+        tenant = snapshot.tenants[name]
+        yield from ((each, rules.client_secret) for each in tenant.client_secrets)
+        yield from ((each, rules.legacy_key) for each in tenant.legacy_keys)
+        if tenant.privacy.hash_key is not None:
+            yield tenant.privacy.hash_key, rules.hash_key
+        tokens = (each.hec_token for each in tenant.destinations)
+        yield from ((each, rules.hec_token) for each in tokens if each is not None)
+    if only is None:
+        yield from ((each, rules.client_secret) for each in snapshot.shared_secrets)
+
+
+def _with_values(tenant: Tenant, fresh: Mapping[str, bytes]) -> Tenant:
+    """The tenant with these values for the references that have one; the very same if none has."""
+    key = tenant.privacy.hash_key
+    keys = () if key is None else (key,)
+    names = {each.hec_token_ref for each in tenant.destinations}
+    names.update(each.name for each in (*tenant.client_secrets, *tenant.legacy_keys, *keys))
+    if not fresh.keys() & names:
+        return tenant
+    privacy = tenant.privacy
+    if key is not None and key.name in fresh:
+        privacy = replace(privacy, hash_key=Secret(key.name, fresh[key.name]))
+    return replace(
+        tenant,
+        client_secrets=_fresh(tenant.client_secrets, fresh),
+        legacy_keys=_fresh(tenant.legacy_keys, fresh),
+        privacy=privacy,
+        destinations=tuple(
+            replace(each, privacy=privacy, hec_token=Secret(each.hec_token_ref, fresh[each.hec_token_ref]))
+            if each.hec_token_ref in fresh
+            else replace(each, privacy=privacy)
+            for each in tenant.destinations
+        ),
+    )
+
+
+def _fresh(secrets: tuple[Secret, ...], fresh: Mapping[str, bytes]) -> tuple[Secret, ...]:
+    return tuple(Secret(each.name, fresh.get(each.name, each.value)) for each in secrets)

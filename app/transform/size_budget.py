@@ -1,0 +1,158 @@
+"""Keeps the head within what Splunk extracts from, and the event within its budget: trims from the back.
+
+Sizes are bytes of the event's JSON as UTF-8. Nothing is cut inside a character; a text that was cut ends in an
+ellipsis, and what was left out as a whole is named in ``trimmed``.
+"""
+
+import orjson
+from msgspec import Struct
+
+from app.transform.schema.fields import HEAD_BYTES_MAX, IDENTITY
+from app.transform.values import CUT
+
+EVENT_BYTES_MIN = 2_000
+"""A smaller budget counts as this one: less would not always hold what identifies a hook."""
+
+_STEPS = (400, 200, 100, 50, 20)
+"""To how many bytes the texts of a head that is too large are cut, one step after the other."""
+_PAYLOAD = ("payload", "payload_text")
+_TAGS_ROOM = 1_000
+_TRIMMED_ROOM = 400
+_TEXT_BYTES_MIN = 100
+"""Less of a payload's text tells nobody anything."""
+
+
+class Fitted(Struct, frozen=True, gc=False):
+    """An event within its budget, and its JSON as UTF-8."""
+
+    event: dict[str, object]
+    encoded: bytes
+
+
+def fit(head: dict[str, object], detail: dict[str, object], bytes_max: int) -> Fitted:
+    """Head and detail as one event of at most ``bytes_max`` bytes (at least ``EVENT_BYTES_MIN``).
+
+    The head, tags included, stays within ``HEAD_BYTES_MAX``; tags without room there follow in ``tags_more``.
+    """
+    bytes_max = max(bytes_max, EVENT_BYTES_MIN)
+    event = head | detail
+    encoded = orjson.dumps(event)
+    size = len(encoded)
+    if size <= bytes_max and (size <= HEAD_BYTES_MAX or _size(head) <= HEAD_BYTES_MAX):
+        return Fitted(event, encoded)
+    event = _trimmed(head, detail, bytes_max)
+    return Fitted(event, orjson.dumps(event))
+
+
+def _trimmed(head: dict[str, object], detail: dict[str, object], bytes_max: int) -> dict[str, object]:
+    head_max = min(HEAD_BYTES_MAX, bytes_max)
+    if _size(head) > head_max:
+        head, detail = _fit_head(head, detail, head_max)
+    event = head | detail
+    if _size(event) <= bytes_max:
+        return event
+    if _size(head) > bytes_max - _TRIMMED_ROOM:
+        head, detail = _fit_head(head, detail, head_max)
+    return _fit_detail(head, detail, bytes_max)
+
+
+def cut(text: str, bytes_max: int) -> str:
+    """The longest beginning of a text whose JSON, quotes included, takes at most ``bytes_max`` bytes."""
+    if len(text) <= bytes_max and _size(text) <= bytes_max:
+        return text
+    low, high = 0, min(len(text), bytes_max)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _size(text[:middle] + CUT) <= bytes_max:
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low] + CUT
+
+
+def _size(value: object) -> int:
+    return len(orjson.dumps(value))
+
+
+def _fit_head(
+    head: dict[str, object], detail: dict[str, object], bytes_max: int
+) -> tuple[dict[str, object], dict[str, object]]:
+    tags = head.get("tags")
+    room = bytes_max - _TRIMMED_ROOM - (_TAGS_ROOM if isinstance(tags, dict) and bytes_max == HEAD_BYTES_MAX else 0)
+    head = _shrunk({key: each for key, each in head.items() if key != "tags"}, room)
+    if isinstance(tags, dict):
+        near, far = _split(tags, bytes_max - _TRIMMED_ROOM - _size(head) - len('"tags":,'))
+        head = head | ({"tags": near} if near else {})
+        if far:
+            payload = {name: each for name, each in detail.items() if name in _PAYLOAD}
+            detail = (
+                {name: each for name, each in detail.items() if name not in _PAYLOAD} | {"tags_more": far} | payload
+            )
+    return head, detail
+
+
+def _shrunk(head: dict[str, object], bytes_max: int) -> dict[str, object]:
+    """The head with its texts cut, step by step; if that is not enough, without its last fields."""
+    for step in _STEPS:
+        if _size(head) <= bytes_max:
+            return head
+        head = {key: each if key in IDENTITY else _shortened(key, each, step) for key, each in head.items()}
+        head = {key: each for key, each in head.items() if each is not None}
+    for key in [each for each in reversed(head) if each not in IDENTITY]:
+        if _size(head) <= bytes_max:
+            break
+        del head[key]
+        head["trimmed"] = ["head"]
+    return head
+
+
+def _shortened(key: str, value: object, bytes_max: int) -> object:
+    if isinstance(value, str):
+        if key == "url":  # a cut link leads nowhere: it stays whole or goes
+            return value if _size(value) <= max(bytes_max, _STEPS[0]) else None
+        return cut(value, bytes_max)
+    if isinstance(value, list):
+        return [_shortened("", each, bytes_max) for each in value[:10]]
+    if isinstance(value, dict):
+        return {name: _shortened("", each, bytes_max) for name, each in value.items()}
+    return value
+
+
+def _split(tags: dict[str, object], bytes_max: int) -> tuple[dict[str, object], dict[str, object]]:
+    """The first tags that fit, and the others; a tag too long for the room does not keep later ones out."""
+    near: dict[str, object] = {}
+    far: dict[str, object] = {}
+    room = bytes_max - len("{}")
+    for key, each in tags.items():
+        takes = _size(key) + _size(each) + len(":,")
+        if takes <= room:
+            near[key] = each
+            room -= takes
+        else:
+            far[key] = each
+    return near, far
+
+
+def _fit_detail(head: dict[str, object], detail: dict[str, object], bytes_max: int) -> dict[str, object]:
+    """Leave out sections from the back until the rest fits; a payload is cut, as text, before it goes."""
+    base = _size(head)
+    sizes = {name: _size(section) + len(name) + len('"":,') for name, section in detail.items()}
+    kept = dict(detail)
+    trimmed: list[str] = []
+    for name in reversed(detail):
+        room = bytes_max - base - _size(("head", *trimmed, name)) - len('"trimmed":,')
+        others = sum(sizes[each] for each in kept) - sizes[name]
+        if trimmed and others + sizes[name] <= room:
+            break
+        trimmed.append(name)
+        section = kept.pop(name)
+        text_max = room - others - len('"payload_text":,')
+        if name in _PAYLOAD and text_max >= _TEXT_BYTES_MIN:
+            text = section if isinstance(section, str) else orjson.dumps(section).decode()
+            kept["payload_text"] = cut(text, text_max)
+            break
+    # In front of the tags, where the schema has it.
+    said = ("head", *trimmed) if "trimmed" in head else tuple(trimmed)
+    tags = {"tags": head["tags"]} if "tags" in head else {}
+    front = {key: each for key, each in head.items() if key not in ("tags", "trimmed")}
+    return front | {"trimmed": list(said)} | tags | kept

@@ -1,23 +1,19 @@
 # One image for everything: `relay serve` by default, `relay demo`, `relay check`, `relay send` by argument.
-# What it installs is pinned with hashes in requirements.lock; nothing else is fetched.
+# What it installs is pinned with hashes in requirements.lock, the build backend in requirements-build.lock; nothing else
+# is fetched.
 
 FROM python:3.13-slim AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-RUN python -m venv --without-pip /opt/relay
-COPY requirements.lock ./
-RUN pip --python /opt/relay/bin/python install --require-hashes --only-binary :all: --requirement requirements.lock
-# The build backend comes with its hash too, out of the lock file that the developers use.
-COPY requirements-dev.lock ./
-RUN sed -n '/^flit-core==/,/[^\\]$/p' requirements-dev.lock > build.lock \
-    && pip install --require-hashes --only-binary :all: --requirement build.lock
+COPY requirements.lock requirements-build.lock ./
+COPY tools/install.py tools/
+RUN python tools/install.py --packages-only /opt/relay
 COPY pyproject.toml README.md LICENSE ./
 COPY app app
-RUN pip wheel --no-deps --no-index --no-build-isolation --wheel-dir dist . \
-    && pip --python /opt/relay/bin/python install --no-deps --no-index dist/*.whl
+RUN python tools/install.py /opt/relay
 
 FROM python:3.13-slim
-ARG VERSION=0.1.0
+ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="sentry-splunk-relay" \
       org.opencontainers.image.description="A durable webhook relay: Sentry webhooks in, Splunk HEC events out" \

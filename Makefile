@@ -3,23 +3,26 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-.PHONY: help demo test property check format lock bench torture image-test clean
+.PHONY: help setup demo serve test check lint types format goldens property torture bench image-test lock upgrade \
+	release clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(READY): requirements-dev.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+$(READY): tools/install.py requirements-dev.lock requirements-build.lock pyproject.toml
+	@$(PYTHON) tools/install.py --develop $(VENV)
+	@touch $@
+
+setup: $(READY) ## The virtual environment, exactly as requirements-dev.lock says
 
 demo: $(READY) ## Stand-in Splunk, relay, samples of every resource; everything on this machine
 	$(BIN)/relay demo
+
+serve: $(READY) ## The relay between its stand-ins, started again whenever the code changes (Control-C ends it)
+	$(BIN)/python tools/serve.py
 
 test: $(READY) ## The tests
 	$(BIN)/python -m pytest
@@ -30,20 +33,31 @@ property: $(READY) ## Thousands of arbitrary batches and faults against lanes (a
 	PROPERTY_TIMES=$(or $(TIMES),50) $(BIN)/python -m pytest tests/unit/test_delivery_any_answer.py \
 		tests/journey/test_delivery_property.py --hypothesis-seed=$(SEED) --hypothesis-show-statistics --timeout 0
 
-check: $(READY) ## Format, lint, types, import contracts, tests with branch coverage: what CI runs
+check: lint types ## Format, lint, types, import contracts, tests with branch coverage: what CI runs
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: $(READY) ## Format, lint and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --cov --cov-report=term
+
+types: $(READY) ## Types, strictly
+	$(BIN)/mypy
 
 format: $(READY) ## Put the code in its one format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(READY) ## Pin every dependency again, with hashes and without index addresses
-	$(LOCK) --output-file requirements.lock
-	$(LOCK) --group dev --output-file requirements-dev.lock
+goldens: $(READY) ## Write the golden events and docs/events.schema.json anew; read the difference before it is committed
+	$(BIN)/python -m tests.goldens
+
+lock: $(READY) ## Pin what pyproject.toml asks for, with hashes and without index addresses; pins that still fit stay
+	$(LOCK) $(UPGRADE) pyproject.toml --output-file requirements.lock
+	$(LOCK) $(UPGRADE) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(LOCK) $(UPGRADE) --group build --output-file requirements-build.lock
+
+upgrade: ## Pin the newest release of everything
+	$(MAKE) lock UPGRADE=--upgrade
 
 torture: $(READY) ## Kill relays and PostgreSQL, cut networks and power, count what is lost (minutes; docs/torture.md)
 	$(BIN)/python -m tests.torture $(or $(TORTURE),--trials 12 --jobs 2)
@@ -53,6 +67,9 @@ image-test: $(READY) ## Lint, build and run the container image; system tests ag
 
 bench: $(READY) ## What the project calls fast, measured on this machine (some minutes)
 	$(BIN)/python -m tests.bench
+
+release: $(READY) ## One version everywhere and its section in the changelog: make release VERSION=0.2.0
+	$(BIN)/python tools/release.py $(VERSION)
 
 clean: ## Forget the virtual environment and every cache
 	rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -2,7 +2,7 @@
 
 Where docker works, or podman as an ordinary user, they build and run it and fetch ``python:3.13-slim`` themselves.
 Elsewhere, as root on Debian, buildah and podman do it on a base made of Debian's packages and a CPython of this
-machine under that same name, so that no image registry is needed. Standard library only.
+machine under that same name, so that no image registry is needed.
 """
 
 import argparse
@@ -15,6 +15,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from app import __version__
 
 PROJECT = Path(__file__).resolve().parents[2]
 BASE = "localhost/python:3.13-slim"
@@ -83,7 +85,8 @@ def build_and_test(base: str, scratch: Path) -> int:
     engine = working_engine(base, scratch)
     step(f"build {TAG} with {engine.build[0]}")
     revision = output("git", "-C", str(PROJECT), "rev-parse", "--short", "HEAD") or "uncommitted"
-    call(*engine.build, "--build-arg", f"REVISION={revision}", "-t", TAG, str(PROJECT), environment=engine.environment)
+    labels = ("--build-arg", f"VERSION={__version__}", "--build-arg", f"REVISION={revision}")
+    call(*engine.build, *labels, "-t", TAG, str(PROJECT), environment=engine.environment)
     step(f"system tests against {TAG} with {engine.run}")
     told = {"RELAY_TEST_IMAGE": TAG, "RELAY_TEST_ENGINE": engine.run, **engine.environment}
     tests = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(Path(__file__).parent)]

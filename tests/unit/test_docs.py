@@ -43,7 +43,7 @@ def test_every_page_is_reached_from_the_readme() -> None:
 
 def test_every_path_that_a_page_names_exists() -> None:
     """Of the repository's own folders; a star stands for something."""
-    pattern = re.compile(r"(?<![\w/.])((?:app|docs|deploy|tests|\.ci)/[\w./*-]*[\w*])")
+    pattern = re.compile(r"(?<![\w/.])((?:app|docs|deploy|tests|tools|\.ci|\.github)/[\w./*-]*[\w*])")
     missing = [
         f"{page.name}: {path}"
         for page in PAGES
@@ -97,7 +97,7 @@ def test_every_dependency_is_answered_for() -> None:
     page = DOCS / "decisions" / "0002-dependencies.md"
     for heading, wanted in (
         ("## What runs", project["project"]["dependencies"]),
-        ("## What develops", project["dependency-groups"]["dev"]),
+        ("## What builds and develops", project["dependency-groups"]["build"] + project["dependency-groups"]["dev"]),
     ):
         said = re.findall(r"^\| ([\w-]+) \|(?:[^|]+\|){4}$", section(page, heading), re.MULTILINE)
         assert said[2:] == [re.split(r"[<>=~;\[ ]", each)[0] for each in wanted]

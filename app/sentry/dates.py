@@ -17,8 +17,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _SECOND = 1_000_000
 _MICROSECOND = timedelta(microseconds=1)
-_TWO_DIGITS = tuple(f"{each:02}" for each in range(60))
-_THREE_DIGITS = tuple(f"{each:03}" for each in range(1000))
+_TWO_DIGITS = tuple(f"{number:02}" for number in range(60))
+_THREE_DIGITS = tuple(f"{number:03}" for number in range(1000))
 _SECONDS_MAX = 253_402_300_800
 """The year 10,000: neither Sentry nor Splunk has later ones."""
 

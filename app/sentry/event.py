@@ -67,7 +67,7 @@ class ExceptionInfo(Struct, gc=False):
     stacktrace: Stack | None = None
 
 
-class Chain(Struct, gc=False):
+class ExceptionChain(Struct, gc=False):
     """Exceptions, innermost first."""
 
     values: list[ExceptionInfo] | None = None
@@ -87,8 +87,8 @@ class Threads(Struct, gc=False):
     values: list[Thread] | None = None
 
 
-class LogMessage(Struct, gc=False):
-    """What a breadcrumb tells of a request."""
+class BreadcrumbData(Struct, gc=False):
+    """A breadcrumb's ``data``: of a request or a navigation."""
 
     method: object = None
     url: object = None
@@ -104,10 +104,10 @@ class Breadcrumb(Struct, gc=False):
     category: object = None
     level: object = None
     message: object = None
-    data: LogMessage | None = None
+    data: BreadcrumbData | None = None
 
 
-class Crumbs(Struct, gc=False):
+class Breadcrumbs(Struct, gc=False):
     """Breadcrumbs, oldest first."""
 
     values: list[Breadcrumb] | None = None
@@ -142,7 +142,7 @@ class NamedVersion(Struct, gc=False):
     app_version: object = None
 
 
-class Entry(Struct, gc=False):
+class LogEntry(Struct, gc=False):
     """A message that was logged."""
 
     formatted: object = None
@@ -177,14 +177,14 @@ class Event(Struct, gc=False):
     message: object = None
     datetime: object = None
     tags: list[tuple[TagName, TagText]] | None = None
-    breadcrumbs: Crumbs | None = None
+    breadcrumbs: Breadcrumbs | None = None
     contexts: object = None
     environment: object = None
-    exception: Chain | None = None
+    exception: ExceptionChain | None = None
     fingerprint: object = None
     level: object = None
     logger: object = None
-    logentry: Entry | None = None
+    logentry: LogEntry | None = None
     metadata: Metadata | None = None
     received: object = None
     request: Request | None = None
@@ -222,12 +222,17 @@ class _Errors(Struct, gc=False):
     buildId: None = None  # noqa: N815 - Sentry's spelling
 
 
-class _Alerts(Struct, gc=False):
-    """``data`` of an issue alert."""
+class TriggeredAlert(Struct, gc=False):
+    """``data`` of an issue alert: the event, and the rule that it made trigger."""
 
     event: Event
     triggered_rule: object = None
     issue_alert: object = None
+
+
+class _Alerts(TriggeredAlert, gc=False):
+    """``data`` of an issue alert, guarded as ``_Errors`` is."""
+
     error: None = None
     activity: None = None
     metric_alert: None = None

@@ -1,6 +1,6 @@
 """Makes an ``Event`` of an object in any of the shapes and spellings that Sentry has had for one.
 
-What has not the expected type is not there; what stands in a list and is no object counts as one that is empty.
+A value of an unexpected type counts as absent; an entry of a list that is no object counts as an empty one.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from msgspec import UNSET, Struct
 
 from app.sentry.event import (
     Breadcrumb,
-    Chain,
-    Crumbs,
-    Entry,
+    BreadcrumbData,
+    Breadcrumbs,
     Event,
+    ExceptionChain,
     ExceptionInfo,
     Frame,
     Geo,
-    LogMessage,
+    LogEntry,
     Mechanism,
     Metadata,
     NamedVersion,
@@ -25,6 +25,7 @@ from app.sentry.event import (
     Stack,
     Thread,
     Threads,
+    TriggeredAlert,
     User,
 )
 
@@ -40,8 +41,8 @@ def event_of(value: object) -> Event:
     get = said.get
     event = Event(*map(get, _EVENT))
     event.exception = _chain(get("exception", get("sentry.interfaces.Exception")))
-    event.logentry = _filled(Entry, _object(get("logentry") or get("sentry.interfaces.Message")))
-    event.breadcrumbs = _crumbs(get("breadcrumbs", get("sentry.interfaces.Breadcrumbs")))
+    event.logentry = _filled(LogEntry, _object(get("logentry") or get("sentry.interfaces.Message")))
+    event.breadcrumbs = _breadcrumbs(get("breadcrumbs", get("sentry.interfaces.Breadcrumbs")))
     event.metadata = _filled(Metadata, _object(event.metadata))
     event.request = _request(_object(get("request", get("sentry.interfaces.Http"))))
     event.sdk = _filled(NamedVersion, _object(event.sdk))
@@ -52,49 +53,55 @@ def event_of(value: object) -> Event:
     return event
 
 
+def alert_of(data: object) -> TriggeredAlert:
+    """The alert that the ``data`` of an ``event_alert`` is."""
+    get = _object(data).get
+    return TriggeredAlert(event_of(get("event")), get("triggered_rule"), get("issue_alert"))
+
+
 def _object(value: object) -> _Object:
     return value if isinstance(value, dict) else _NOTHING
 
 
 def _objects(value: object) -> list[_Object]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _filled(kind: type[_S], said: _Object) -> _S:
     return kind(*map(said.get, kind.__struct_fields__))
 
 
-def _chain(value: object) -> Chain:
+def _chain(value: object) -> ExceptionChain:
     found = _objects(_object(value).get("values")) or _objects(value)
-    return Chain([_thrown(each) for each in found])
+    return ExceptionChain([_exception(entry) for entry in found])
 
 
-def _thrown(said: _Object) -> ExceptionInfo:
-    thrown = _filled(ExceptionInfo, said)
-    thrown.mechanism = _filled(Mechanism, _object(thrown.mechanism))
-    thrown.stacktrace = _stack(thrown.stacktrace)
-    return thrown
+def _exception(entry: _Object) -> ExceptionInfo:
+    exception = _filled(ExceptionInfo, entry)
+    exception.mechanism = _filled(Mechanism, _object(exception.mechanism))
+    exception.stacktrace = _stack(exception.stacktrace)
+    return exception
 
 
 def _stack(value: object) -> Stack:
     frames = _object(value).get("frames")
-    return Stack([_filled(Frame, _object(each)) for each in frames] if isinstance(frames, list) else None)
+    return Stack([_filled(Frame, _object(frame)) for frame in frames] if isinstance(frames, list) else None)
 
 
 def _threads(value: object) -> Threads:
     found = _objects(_object(value).get("values")) or _objects(value)
-    threads = [_filled(Thread, each) for each in found]
+    threads = [_filled(Thread, thread) for thread in found]
     for thread in threads:
         thread.stacktrace = _stack(thread.stacktrace)
     return Threads(threads)
 
 
-def _crumbs(value: object) -> Crumbs:
+def _breadcrumbs(value: object) -> Breadcrumbs:
     found = _object(value).get("values") or value
-    crumbs = [_filled(Breadcrumb, _object(each)) for each in found] if isinstance(found, list) else []
-    for crumb in crumbs:
-        crumb.data = _filled(LogMessage, _object(crumb.data))
-    return Crumbs(crumbs)
+    breadcrumbs = [_filled(Breadcrumb, _object(entry)) for entry in found] if isinstance(found, list) else []
+    for breadcrumb in breadcrumbs:
+        breadcrumb.data = _filled(BreadcrumbData, _object(breadcrumb.data))
+    return Breadcrumbs(breadcrumbs)
 
 
 def _request(said: _Object) -> Request:

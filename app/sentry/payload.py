@@ -8,8 +8,8 @@ What ``read`` hands out holds only ``dict``, ``list``, ``str``, ``int``, ``float
 
 orjson reads what it reads exactly; the rest goes through the standard library, with a bounded depth.
 
-Looking for what orjson does not read exactly costs as much as its reading. ``glance`` does not look: who uses it
-finds out from what it uses (a float of ``FLOAT_MAX`` or more, a NUL) that ``read_exactly`` has to be asked.
+Looking for what orjson does not read exactly costs as much as its reading. ``read_fast`` does not look: its caller
+meets a float of ``FLOAT_MAX`` or more, or a NUL, and then calls ``read_exact``.
 """
 
 import json
@@ -54,12 +54,12 @@ def read(payload: bytes) -> Reading:
     return _reading(payload, _read_odd if _odd(payload) else _read_plain)
 
 
-def read_exactly(payload: bytes) -> Reading:
+def read_exact(payload: bytes) -> Reading:
     """As ``read``, the slow way; floats of ``FLOAT_MAX`` and more are kept as their text; never raises."""
     return _reading(payload, _read_odd)
 
 
-def glance(payload: bytes) -> Reading:
+def read_fast(payload: bytes) -> Reading:
     """As ``read``, but integers beyond 64 bits may be floats, and strings may hold a NUL; never raises."""
     try:
         value: object = orjson.loads(payload)
@@ -146,7 +146,7 @@ def _fit_tree(value: object) -> object:
     if isinstance(value, str):
         return fit(value)
     if isinstance(value, list):
-        return [_fit_tree(each) for each in value]
+        return [_fit_tree(item) for item in value]
     if isinstance(value, dict):
-        return {fit(key): _fit_tree(each) for key, each in value.items()}
+        return {fit(key): _fit_tree(item) for key, item in value.items()}
     return value

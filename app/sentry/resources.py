@@ -144,7 +144,9 @@ def _behind_a_key(body: dict[str, object], action: str) -> Kind:
     if isinstance(reason, str) and "project_name" in body:
         said = _word(reason).lower()
         return Kind("bugsink", said or UNKNOWN, known=True)
-    if isinstance(attachments, list) and any(isinstance(each, dict) and "title_link" in each for each in attachments):
+    if isinstance(attachments, list) and any(
+        isinstance(entry, dict) and "title_link" in entry for entry in attachments
+    ):
         return Kind("glitchtip", action or "triggered", known=True)
     return Kind("legacy", action or "triggered", known=True)
 

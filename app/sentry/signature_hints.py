@@ -46,7 +46,7 @@ def _missing(raw: Mapping[bytes, bytes]) -> str:
 
 
 def _malformed(body: bytes, given: bytes, secrets: Sequence[Secret]) -> str:
-    if _HEX.fullmatch(given.lower()) and any(_signed(each.value, body, given.lower()) for each in secrets):
+    if _HEX.fullmatch(given.lower()) and any(_signed(secret.value, body, given.lower()) for secret in secrets):
         return "the signature is right but in upper case; Sentry sends lower case"
     return f"the signature has {len(given)} characters or is not hexadecimal; Sentry sends 64 lower-case hex digits"
 

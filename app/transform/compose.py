@@ -1,4 +1,4 @@
-"""The one way from a hook to a hec_event. Every step is a function of its arguments; this only joins them."""
+"""The one way from a hook to a hec_event: parse, route, take out what must not leave, fit into the size budget."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,17 +8,18 @@ from msgspec import Struct
 from app.model import Hook
 from app.sentry.links import host_of
 from app.sentry.payload import fit as fit_text
+from app.sentry.reading import ParsedHook, parse_exact, parse_lenient, parse_typed
 from app.sentry.resources import Kind
 from app.splunk.hec_event import HecEvent, Scalar
 from app.tenants.model import Destination, Match, Route
 from app.transform import routing
 from app.transform.event_time import time_of
-from app.transform.parse import ParsedHook, read_exact, read_lenient, read_typed
 from app.transform.privacy.apply import apply_privacy, person_of
 from app.transform.privacy.payload import kept_payload
 from app.transform.schema.fields import DETAIL_NAMES, DETAIL_OF, HEAD_NAMES, HEAD_OF, SCHEMA
 from app.transform.values import TEXT_CHARS_MAX, Inexact, first, obj, text
 from app.transform.views.base import View, actor_of
+from app.transform.views.dispatch import view_of
 
 HEC_SOURCE = "sentry"
 """Splunk's ``source``, where the tenants file names none."""
@@ -31,13 +32,13 @@ _NO_ROUTE = Route(when=Match({}))
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
-    """The tenants file says that the hook goes nowhere, and that is a success."""
+    """The hook goes nowhere because the tenants file says so. That is a success."""
 
     reason: str
 
 
 class Explained(Struct, frozen=True, gc=False):
-    """What became of a hook, and on whose word."""
+    """What became of a hook, and which route decided it."""
 
     kind: Kind
     route: int | None
@@ -56,18 +57,18 @@ def transform(hook: Hook, destination: Destination, *, event_bytes_max: int = 50
 
 
 def explain(hook: Hook, destination: Destination, *, event_bytes_max: int = 500_000) -> Explained:
-    """As ``transform``, telling the way."""
+    """As ``transform``, with the kind of hook and the route it took."""
     try:
-        return _explain(hook, destination, read_typed(hook) or read_lenient(hook), event_bytes_max)
+        return _explain(hook, destination, parse_typed(hook) or parse_lenient(hook), event_bytes_max)
     except Inexact:
-        return _explain(hook, destination, read_exact(hook), event_bytes_max, exact=True)
+        return _explain(hook, destination, parse_exact(hook), event_bytes_max, exact=True)
 
 
 def _explain(
-    hook: Hook, destination: Destination, told: ParsedHook, bytes_max: int, *, exact: bool = False
+    hook: Hook, destination: Destination, parsed: ParsedHook, bytes_max: int, *, exact: bool = False
 ) -> Explained:
-    kind, view = told.kind, told.view
-    head = _head(hook, destination, told)
+    kind, view = view_of(parsed)
+    head = _head(hook, destination, parsed, kind, view)
     if destination.own_projects and routing.is_own(head, destination.own_projects):
         return Explained(kind, None, Filtered("it stems from the relay's own Sentry project (own_projects)"))
     number, route = None, _NO_ROUTE
@@ -79,14 +80,14 @@ def _explain(
     fitted = apply_privacy(
         head,
         _detail(kind, view, destination),
-        kept_payload(kind, told.fault, hook.payload, destination, bytes_max),
+        kept_payload(kind, parsed.fault, hook.payload, destination, bytes_max),
         privacy=destination.privacy,
         person=view.person,
         bytes_max=bytes_max,
         exact=exact,
     )
     made = HecEvent(
-        time=time_of(view.when, hook),
+        time=time_of(view.occurred_at, hook),
         host=_host(destination, kind, fitted.event),
         hec_source=route.hec_source or destination.hec_source or HEC_SOURCE,
         sourcetype=route.sourcetype or destination.sourcetype or _sourcetype(kind),
@@ -98,27 +99,26 @@ def _explain(
     return Explained(kind, number, made)
 
 
-def _head(hook: Hook, destination: Destination, told: ParsedHook) -> dict[str, object]:
+def _head(hook: Hook, destination: Destination, parsed: ParsedHook, kind: Kind, view: View) -> dict[str, object]:
     """The head in the schema's order, without what is absent. There is always a title."""
-    kind, view = told.kind, told.view
-    said = view.head
-    said["schema"] = SCHEMA
-    said["tenant"] = fit_text(hook.tenant or destination.tenant)[:100]
-    said["resource"] = kind.resource
-    said["action"] = kind.action
-    if not said.get("title"):
-        said["title"] = f"{kind.resource} {kind.action}".replace("_", " ")
-    said["actor"] = actor_of(told.actor)
-    where = obj(told.installation)
-    if not said.get("installation"):
-        said["installation"] = text(where.get("uuid"), 64) or hook.installation
-    if not said.get("organization"):  # some payloads carry the whole installation, which names its organization
-        said["organization"] = text(obj(where.get("organization")).get("slug"))
+    fields = view.head
+    fields["schema"] = SCHEMA
+    fields["tenant"] = fit_text(hook.tenant or destination.tenant)[:100]
+    fields["resource"] = kind.resource
+    fields["action"] = kind.action
+    if not fields.get("title"):
+        fields["title"] = f"{kind.resource} {kind.action}".replace("_", " ")
+    fields["actor"] = actor_of(parsed.actor)
+    installation = obj(parsed.installation)
+    if not fields.get("installation"):
+        fields["installation"] = text(installation.get("uuid"), 64) or hook.installation
+    if not fields.get("organization"):  # some payloads carry the whole installation, which names its organization
+        fields["organization"] = text(obj(installation.get("organization")).get("slug"))
     if kind.flags:
-        said["resource_header"], said["flags"] = kind.header, list(kind.flags)
+        fields["resource_header"], fields["flags"] = kind.header, list(kind.flags)
     if view.person is not None:
-        said.update(person_of(view.person, destination.privacy))
-    get = said.get
+        fields.update(person_of(view.person, destination.privacy))
+    get = fields.get
     return {
         name: value
         for name in HEAD_OF.get(kind.resource, HEAD_NAMES)
@@ -135,7 +135,7 @@ def _detail(kind: Kind, view: View, destination: Destination) -> dict[str, objec
 
 
 def _host(destination: Destination, kind: Kind, head: Mapping[str, object]) -> str:
-    """Where it happened: the server's name, else the Sentry that tells of it. Never a user's address."""
+    """The host it happened on: the server's name, else the Sentry whose link it has. Never a user's address."""
     named = first(destination.host, head.get("server_name"), chars_max=255)
     if named is None and kind.resource != "seer":  # Seer's link is the pull request's
         named = host_of(head.get("url"))

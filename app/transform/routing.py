@@ -29,8 +29,8 @@ def facts_of(head: Mapping[str, object], detail: Mapping[str, object]) -> Facts:
     facts = {name: _texts([head.get(name)]) for name in _SINGLE}
     facts["project"] = _texts([head.get("project"), head.get("project_id"), *items(head.get("projects"))])
     facts["rule"] = _texts([head.get("rule"), *items(obj(detail.get("alert")).get("rules"))])
-    for name, said in obj(head.get("tags")).items():
-        facts[TAG + name] = _texts(said if isinstance(said, list) else [said])
+    for name, value in obj(head.get("tags")).items():
+        facts[TAG + name] = _texts(value if isinstance(value, list) else [value])
     return facts
 
 
@@ -53,17 +53,16 @@ def is_own(head: Mapping[str, object], own: Collection[str]) -> bool:
     """Whether a hook is about one of the relay's own projects, all of its projects if it has several."""
     several = _texts(items(head.get("projects")))
     if several:
-        return all(each in own for each in several)
+        return all(project in own for project in several)
     return head.get("project") in own or head.get("project_id") in own
 
 
 def _texts(values: Sequence[object]) -> tuple[str, ...]:
-    return tuple(str(each) for each in values if each is not None)
+    return tuple(str(value) for value in values if value is not None)
 
 
 def _spelled(when: Match) -> str:
-    said = ", ".join(f"{key}: {'|'.join(wanted)}" for key, wanted in when.conditions.items())
-    return said or "everything"
+    return ", ".join(f"{key}: {'|'.join(wanted)}" for key, wanted in when.conditions.items()) or "everything"
 
 
 def matches(pattern: str, value: str) -> bool:

@@ -79,14 +79,16 @@ def _fit_head(
 ) -> tuple[dict[str, object], dict[str, object]]:
     tags = head.get("tags")
     room = bytes_max - _TRIMMED_ROOM - (_TAGS_ROOM if isinstance(tags, dict) and bytes_max == HEAD_BYTES_MAX else 0)
-    head = _shrunk({key: each for key, each in head.items() if key != "tags"}, room)
+    head = _shrunk({name: value for name, value in head.items() if name != "tags"}, room)
     if isinstance(tags, dict):
         near, far = _split(tags, bytes_max - _TRIMMED_ROOM - _size(head) - len('"tags":,'))
         head = head | ({"tags": near} if near else {})
         if far:
-            payload = {name: each for name, each in detail.items() if name in _PAYLOAD}
+            payload = {name: section for name, section in detail.items() if name in _PAYLOAD}
             detail = (
-                {name: each for name, each in detail.items() if name not in _PAYLOAD} | {"tags_more": far} | payload
+                {name: section for name, section in detail.items() if name not in _PAYLOAD}
+                | {"tags_more": far}
+                | payload
             )
     return head, detail
 
@@ -96,12 +98,12 @@ def _shrunk(head: dict[str, object], bytes_max: int) -> dict[str, object]:
     for step in _STEPS:
         if _size(head) <= bytes_max:
             return head
-        head = {key: each if key in IDENTITY else _shortened(key, each, step) for key, each in head.items()}
-        head = {key: each for key, each in head.items() if each is not None}
-    for key in [each for each in reversed(head) if each not in IDENTITY]:
+        head = {name: value if name in IDENTITY else _shortened(name, value, step) for name, value in head.items()}
+        head = {name: value for name, value in head.items() if value is not None}
+    for name in [name for name in reversed(head) if name not in IDENTITY]:
         if _size(head) <= bytes_max:
             break
-        del head[key]
+        del head[name]
         head["trimmed"] = ["head"]
     return head
 
@@ -112,9 +114,9 @@ def _shortened(key: str, value: object, bytes_max: int) -> object:
             return value if _size(value) <= max(bytes_max, _STEPS[0]) else None
         return cut(value, bytes_max)
     if isinstance(value, list):
-        return [_shortened("", each, bytes_max) for each in value[:10]]
+        return [_shortened("", item, bytes_max) for item in value[:10]]
     if isinstance(value, dict):
-        return {name: _shortened("", each, bytes_max) for name, each in value.items()}
+        return {name: _shortened("", item, bytes_max) for name, item in value.items()}
     return value
 
 
@@ -123,13 +125,13 @@ def _split(tags: dict[str, object], bytes_max: int) -> tuple[dict[str, object], 
     near: dict[str, object] = {}
     far: dict[str, object] = {}
     room = bytes_max - len("{}")
-    for key, each in tags.items():
-        takes = _size(key) + _size(each) + len(":,")
+    for name, value in tags.items():
+        takes = _size(name) + _size(value) + len(":,")
         if takes <= room:
-            near[key] = each
+            near[name] = value
             room -= takes
         else:
-            far[key] = each
+            far[name] = value
     return near, far
 
 
@@ -141,7 +143,7 @@ def _fit_detail(head: dict[str, object], detail: dict[str, object], bytes_max: i
     trimmed: list[str] = []
     for name in reversed(detail):
         room = bytes_max - base - _size(("head", *trimmed, name)) - len('"trimmed":,')
-        others = sum(sizes[each] for each in kept) - sizes[name]
+        others = sum(sizes[other] for other in kept) - sizes[name]
         if trimmed and others + sizes[name] <= room:
             break
         trimmed.append(name)
@@ -154,5 +156,5 @@ def _fit_detail(head: dict[str, object], detail: dict[str, object], bytes_max: i
     # In front of the tags, where the schema has it.
     said = ("head", *trimmed) if "trimmed" in head else tuple(trimmed)
     tags = {"tags": head["tags"]} if "tags" in head else {}
-    front = {key: each for key, each in head.items() if key not in ("tags", "trimmed")}
+    front = {name: value for name, value in head.items() if name not in ("tags", "trimmed")}
     return front | {"trimmed": list(said)} | tags | kept

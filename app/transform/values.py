@@ -1,6 +1,6 @@
-"""Lenient reading of one value at a time: what has the wrong type is not there.
+"""Reads one value at a time; a value of the wrong type counts as absent.
 
-Everything here expects what ``app.sentry.payload.read`` hands out, whose strings are fit to leave already.
+Values come from ``app.sentry.payload``, so their strings can be written as UTF-8.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,9 +12,9 @@ Obj = Mapping[str, object]
 _NO_KEYS: Obj = MappingProxyType({})
 
 TEXT_CHARS_MAX = 200
-"""Characters of a text, where nothing else is said."""
+"""Characters that a text may have unless its field says otherwise."""
 CUT = "…"
-"""Ends a text that was cut."""
+"""The last character of a text that was cut."""
 
 
 def obj(value: object) -> Obj:
@@ -29,7 +29,7 @@ def items(value: object) -> Sequence[object]:
 
 def objects(value: object) -> list[Obj]:
     """The objects of a list; what else stands in it is left out."""
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 class Inexact(Exception):  # noqa: N818 - says what it found; it never leaves ``transform``
@@ -126,7 +126,7 @@ def truth(value: object) -> bool | None:
 
 def texts(value: object, *, count_max: int, chars_max: int = TEXT_CHARS_MAX) -> list[str]:
     """The scalars of a list as texts, the first ``count_max`` of them."""
-    return [each for each in (text(item, chars_max) for item in items(value)[:count_max]) if each is not None]
+    return [kept for item in items(value)[:count_max] if (kept := text(item, chars_max)) is not None]
 
 
 def present(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:

@@ -227,5 +227,5 @@ def test_every_indexed_field_and_sourcetype_is_in_the_set_up() -> None:
     """docs/splunk-setup.md names each."""
     page = text(DOCS / "splunk-setup.md")
     assert indexed_fields() <= set(re.findall(r"\w+", page))
-    views = re.findall(r'^    "(\w+)": \w+,$', text(ROOT / "app/transform/parse.py"), re.MULTILINE)
+    views = re.findall(r'^    "(\w+)": \w+,$', text(ROOT / "app/transform/views/dispatch.py"), re.MULTILINE)
     assert {f"sentry:{name}" for name in (*views, "unknown")} == set(re.findall(r"`(sentry:\w+)`", page))

@@ -33,11 +33,11 @@ def person_of(user: User, privacy: Privacy) -> dict[str, object]:
         put(fields, "user_id", identity)
     if privacy.email == privacy.ip == "drop":
         return fields
-    standing = AddressPolicy(privacy)
+    policy = AddressPolicy(privacy)
     if privacy.email != "drop" and (address := email_in(email)):
-        fields["user_email" if privacy.email == "keep" else "user_email_hash"] = standing.of("email", address)
+        fields["user_email" if privacy.email == "keep" else "user_email_hash"] = policy.of("email", address)
     if privacy.ip != "drop" and (address := ip_in(user.ip_address)):
-        fields["user_ip" if privacy.ip == "keep" else "user_ip_hash"] = standing.of("ip", address)
+        fields["user_ip" if privacy.ip == "keep" else "user_ip_hash"] = policy.of("ip", address)
     return fields
 
 
@@ -53,7 +53,7 @@ def apply_privacy(
 ) -> budget.Fitted:
     """Head, detail and the payload (if it is kept) as one event, without what must not leave, within its budget.
 
-    ``exact``: the payload was read by ``read_exactly``, so that what looks like a NUL is none.
+    ``exact``: the payload was read by ``parse_exact``, so that what looks like a NUL is none.
 
     Raises:
         Inexact: there may be a NUL in the event; never if ``exact``.
@@ -96,9 +96,9 @@ def _repeats(encoded: bytes, person: User | None) -> bool:
         return False
     lowered = encoded.lower()
     known = (said, identity, person.email, person.username, person.name)
-    addresses = [found for each in known if (found := email_in(each) or ip_in(each))]
-    beginnings = [each.replace("%40", "@").partition("@")[0][:CUT_CHARS_MIN] for each in addresses]
-    return any(each.lower().encode() in lowered for each in beginnings)
+    addresses = [found for value in known if (found := email_in(value) or ip_in(value))]
+    beginnings = [address.replace("%40", "@").partition("@")[0][:CUT_CHARS_MIN] for address in addresses]
+    return any(beginning.lower().encode() in lowered for beginning in beginnings)
 
 
 def _was_cut(encoded: bytes) -> bool:
@@ -114,18 +114,18 @@ def _redacted(
 ) -> dict[str, object]:
     """Each field on its own: their names are the schema's. ``found``: only those with a reason for a closer look."""
     if found is None:
-        return {name: redaction.field(name, each) for name, each in section.items()}
+        return {name: redaction.field(name, value) for name, value in section.items()}
     if not found(orjson.dumps(section)):
         return section
-    return {name: _looked_at(name, each, redaction, found) for name, each in section.items()}
+    return {name: _looked_at(name, value, redaction, found) for name, value in section.items()}
 
 
 def _looked_at(name: str, value: object, redaction: Redaction, found: Callable[[bytes], bool]) -> object:
     """The value, redacted where a quick look at it, or at each of a list's objects, finds a reason."""
     if not isinstance(value, str | dict | list) or not found(orjson.dumps({name: value})):
         return value
-    if isinstance(value, list) and all(isinstance(each, dict) for each in value):
-        return [redaction.field(name, each) if found(orjson.dumps({name: each})) else each for each in value]
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return [redaction.field(name, item) if found(orjson.dumps({name: item})) else item for item in value]
     return redaction.field(name, value)
 
 

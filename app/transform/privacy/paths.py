@@ -18,7 +18,7 @@ def without(value: object, paths: Sequence[Path]) -> object:
     """
     if isinstance(value, list):
         inner = [*paths, *(path[1:] for path in paths if path[0] == _ANY_ENTRY and len(path) > 1)]
-        return [without(each, inner) for each in value]
+        return [without(item, inner) for item in value]
     if not isinstance(value, dict):
         return value
     return kept_of(value, paths)
@@ -27,10 +27,10 @@ def without(value: object, paths: Sequence[Path]) -> object:
 def kept_of(section: Mapping[str, object], paths: Sequence[Path]) -> dict[str, object]:
     """An object without what the paths name."""
     kept: dict[str, object] = {}
-    for key, each in section.items():
+    for key, value in section.items():
         rest = _beyond(key, paths)
         if rest is not None:
-            kept[key] = without(each, rest) if rest else each
+            kept[key] = without(value, rest) if rest else value
     return kept
 
 

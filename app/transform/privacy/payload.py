@@ -27,7 +27,7 @@ def kept_payload(kind: Kind, fault: Fault, payload: bytes, destination: Destinat
         if fault in ("", "payload_not_an_object") and len(payload) <= kept_max:
             try:
                 whole = kept_of({"payload": read(payload).value}, paths)
-                return {name: found for name, each in whole.items() if (found := redaction.redact(each)) not in _EMPTY}
+                return {name: kept for name, value in whole.items() if (kept := redaction.redact(value)) not in _EMPTY}
             except (TooDeep, RecursionError):
                 pass
         if any(path[0] in _INTO_PAYLOAD for path in paths):

@@ -62,7 +62,7 @@ class AddressPolicy:
             return address
         return hashed(address, self._key) if policy == "hash" and self._key else FILTERED
 
-    def in_place_of(self, name: str, value: str) -> str | None:
+    def replacement_for(self, name: str, value: str) -> str | None:
         """What stands in place of a value under this name; ``None``: the name does not make it an address."""
         if self.idle:
             return None
@@ -75,7 +75,7 @@ class AddressPolicy:
             return None
         if found == "ip" and "," in value and self._policies["ip"] == "hash":
             # X-Forwarded-For: the first is the person's, the others are proxies'.
-            return ", ".join(self.of("ip", each.strip()) for each in value.split(","))
+            return ", ".join(self.of("ip", address.strip()) for address in value.split(","))
         return self.of(found, value)
 
 
@@ -104,20 +104,20 @@ def _kind_of(value: str) -> Personal | None:
     return "email" if email_in(value) else "ip" if ip_in(value) else None
 
 
-def known_of(user: User | None, standing: AddressPolicy) -> list[Known]:
+def known_of(user: User | None, addresses: AddressPolicy) -> list[Known]:
     """The addresses of the person a hook is about, which other texts of it may repeat, and what stands for each."""
-    if standing.idle or user is None:
+    if addresses.idle or user is None:
         return []
     emails = {found for said in (user.email, user.username, user.name, user.id) if (found := email_in(said))}
     ips = {found for said in (user.ip_address, user.id) if (found := ip_in(said))} - _NO_ONE
     known: list[Known] = []
-    for each in sorted(emails):
-        if (instead := standing.of("email", each)) != each:
-            known += [Known(at, _spelled(each, at), instead, each.lower()) for at in ("@", "%40")]
-    for each in sorted(ips):
-        if (instead := standing.of("ip", each)) != each:
-            digits = "0-9A-Fa-f" if ":" in each else "0-9"
-            known.append(Known(each, _alone(re.escape(each), digits), instead, each.lower()))
+    for email in sorted(emails):
+        if (instead := addresses.of("email", email)) != email:
+            known += [Known(at, _spelled(email, at), instead, email.lower()) for at in ("@", "%40")]
+    for ip in sorted(ips):
+        if (instead := addresses.of("ip", ip)) != ip:
+            digits = "0-9A-Fa-f" if ":" in ip else "0-9"
+            known.append(Known(ip, _alone(re.escape(ip), digits), instead, ip.lower()))
     return known
 
 
@@ -135,4 +135,4 @@ def _alone(address: str, chars: str) -> re.Pattern[str]:
 def _looks(kind: Personal, value: str) -> bool:
     if kind == "email":
         return "@" in value or "%40" in value
-    return any(each in value for each in ".:") and any(each.isdecimal() for each in value)
+    return any(sign in value for sign in ".:") and any(char.isdecimal() for char in value)

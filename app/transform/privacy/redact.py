@@ -29,10 +29,10 @@ class TooDeep(Exception):  # noqa: N818 - says what it found; it never leaves ``
 class Redaction:
     """The rules of one tenant, and what is known of the person one hook is about."""
 
-    __slots__ = ("_known", "_masks", "_standing")
+    __slots__ = ("_addresses", "_known", "_masks")
 
     def __init__(self, privacy: Privacy, known: Iterable[Known] = ()) -> None:
-        self._standing = AddressPolicy(privacy)
+        self._addresses = AddressPolicy(privacy)
         self._known = tuple(known)
         self._masks = privacy.masks
 
@@ -52,8 +52,8 @@ class Redaction:
             return self._list(value, within, level + 1)
         named = _entry_name(value)
         return {
-            self.text(key): self._value(named if key == "value" and named else key, each, within, level + 1)
-            for key, each in value.items()
+            self.text(key): self._value(named if key == "value" and named else key, item, within, level + 1)
+            for key, item in value.items()
             if key not in _NEVER
         }
 
@@ -65,7 +65,7 @@ class Redaction:
         """The text without what must not leave. ``broken`` and ``query`` say what it is, as for ``scrub``."""
         if len(text) < CHARS_MIN and text.isalnum() and not self._masks:
             return text  # a word: no token is as short, and an address has a sign in it
-        text = scrub(text, self._standing, broken=broken, query=query)
+        text = scrub(text, self._addresses, broken=broken, query=query)
         for known in self._known:
             text = known.replaced(text)
         for mask in self._masks:
@@ -81,7 +81,7 @@ class Redaction:
                 return FILTERED
         elif secret_name(key):
             return FILTERED
-        if isinstance(value, str) and (instead := self._standing.in_place_of(key, value)) is not None:
+        if isinstance(value, str) and (instead := self._addresses.replacement_for(key, value)) is not None:
             return instead
         if isinstance(value, str):
             return self.text(value, query=key in _QUERIES)
@@ -93,8 +93,8 @@ class Redaction:
         if isinstance(name, str) and isinstance(second, str | list):
             hidden = within in _QUERIES and isinstance(second, str) and query_secret(name, second)
             instead = FILTERED if hidden else self._value(name, second, "", level)
-            return [self.text(name), instead, *(self.redact(each, level=level) for each in value[2:])]
-        return [self._value(within, each, "", level) for each in value]
+            return [self.text(name), instead, *(self.redact(item, level=level) for item in value[2:])]
+        return [self._value(within, item, "", level) for item in value]
 
     def _number(self, value: object) -> object:
         """A number may be what a mask is meant for: a card's, written without quotes."""

@@ -81,7 +81,7 @@ _NOTHING = frozenset({"", "null", "none", "true", "false"})
 """What tells that there is no credential, in lower case."""
 
 
-def scrub(text: str, standing: AddressPolicy, *, broken: bool = False, query: bool = False) -> str:
+def scrub(text: str, addresses: AddressPolicy, *, broken: bool = False, query: bool = False) -> str:
     """The text without what must not leave: JSON pairs, assignments, headers, schemes, user-info of URLs, known shapes.
 
     ``broken``: the text is a payload that could not be parsed, so that any ``code`` may be an installation's.
@@ -89,20 +89,20 @@ def scrub(text: str, standing: AddressPolicy, *, broken: bool = False, query: bo
     """
     text = without_keys(text)  # before its first word is taken for a value of its own
     if '"' in text or "'" in text:
-        text = _scrub_pairs(text, standing, broken=broken)
+        text = _scrub_pairs(text, addresses, broken=broken)
     if "=" in text:
-        text = _by_names(_ASSIGNED, _ASSIGNED_VALUE, text, partial(_assigned, standing=standing, query=query))
+        text = _by_names(_ASSIGNED, _ASSIGNED_VALUE, text, partial(_assigned, addresses=addresses, query=query))
     if ":" in text:
-        text = _by_names(_HEADER, _HEADER_VALUE, text, partial(_header, standing=standing))
+        text = _by_names(_HEADER, _HEADER_VALUE, text, partial(_header, addresses=addresses))
         text = _by_names(_SAID, _SAID_VALUE, text, _said)
     elif " = " in text:
         text = _by_names(_SAID, _SAID_VALUE, text, _said)
     if "--" in text:
         text = _by_names(_OPTION, _SAID_VALUE, text, _said)
     if "%3" in text:
-        text = _by_names(_ENCODED, _ENCODED_VALUE, text, partial(_named, standing=standing))
+        text = _by_names(_ENCODED, _ENCODED_VALUE, text, partial(_named, addresses=addresses))
     if "</" in text:
-        text = _by_names(_ELEMENT, _ELEMENT_VALUE, text, partial(_named, standing=standing))
+        text = _by_names(_ELEMENT, _ELEMENT_VALUE, text, partial(_named, addresses=addresses))
     return without_tokens(without_logins(text))
 
 
@@ -125,20 +125,20 @@ def _by_names(names: re.Pattern[str], values: re.Pattern[str], text: str, instea
     return "".join((*pieces, text[done:])) if pieces else text
 
 
-def _assigned(found: re.Match[str], value: str, *, standing: AddressPolicy, query: bool) -> str | None:
+def _assigned(found: re.Match[str], value: str, *, addresses: AddressPolicy, query: bool) -> str | None:
     """``name=value``; in a query, a short name may be a credential's too."""
     start = found.start()
     in_query = found.string.endswith(("?", "&", "&amp;"), 0, start) if start else query
     if in_query and query_secret(found[1], value):
         return FILTERED
-    return _named(found, value, standing=standing)
+    return _named(found, value, addresses=addresses)
 
 
-def _header(found: re.Match[str], value: str, *, standing: AddressPolicy) -> str | None:
+def _header(found: re.Match[str], value: str, *, addresses: AddressPolicy) -> str | None:
     """A cookie has a name: ``Invalid cookie: expires attribute is malformed`` is none."""
     if "=" not in value and "cookie" in found[1].lower():
         return None
-    return _named(found, value, standing=standing)
+    return _named(found, value, addresses=addresses)
 
 
 def _said(found: re.Match[str], value: str) -> str | None:
@@ -146,20 +146,20 @@ def _said(found: re.Match[str], value: str) -> str | None:
     return FILTERED if _DIGIT.search(value) and secret_name(found[1]) else None
 
 
-def _named(found: re.Match[str], value: str, *, standing: AddressPolicy) -> str | None:
+def _named(found: re.Match[str], value: str, *, addresses: AddressPolicy) -> str | None:
     name = found[1]
     if quote := _OPENING.match(value):
         bare = value[quote.end() :].removesuffix(quote[0])
-        put = _named(found, bare, standing=standing) if bare != FILTERED else None
+        put = _named(found, bare, addresses=addresses) if bare != FILTERED else None
         return None if put is None else f"{quote[0]}{put}{quote[0]}"
     if value.strip("()[]{}.,:").lower() in _NOTHING:
         return None
     if secret_name(name) or (name.lower() == "code" and grant_code(value)):
         return FILTERED
-    return standing.in_place_of(name, value)
+    return addresses.replacement_for(name, value)
 
 
-def _scrub_pairs(text: str, standing: AddressPolicy, *, broken: bool) -> str:
+def _scrub_pairs(text: str, addresses: AddressPolicy, *, broken: bool) -> str:
     """Quoted names with their values, whatever the value is and even if the text breaks off within it."""
     pieces: list[str] = []
     done = 0
@@ -179,7 +179,7 @@ def _scrub_pairs(text: str, standing: AddressPolicy, *, broken: bool) -> str:
         value = text[found.end() : end].strip()
         if group == _PAIR and not broken and _WORD.fullmatch(value.strip("\\\"'")):
             continue
-        instead = _instead(name, value, standing, broken=broken)
+        instead = _instead(name, value, addresses, broken=broken)
         if instead is None:
             continue
         pieces += (text[done : found.end()], instead)
@@ -194,7 +194,7 @@ def _concerned(name: str, begins: str, *, broken: bool) -> bool:
     return begins not in ("[", "{") and (name == "code" or personal_name(name) is not None)
 
 
-def _instead(name: str, value: str, standing: AddressPolicy, *, broken: bool) -> str | None:
+def _instead(name: str, value: str, addresses: AddressPolicy, *, broken: bool) -> str | None:
     """What stands in place of a value as it is spelled in the text, quotes included."""
     if value.lower() in _NOTHING:
         return None
@@ -202,7 +202,7 @@ def _instead(name: str, value: str, standing: AddressPolicy, *, broken: bool) ->
     if secret_name(name) or (name == "code" and _may_be_grant(value, broken=broken)):
         return f"{quote}{FILTERED}{quote}"
     bare = value.strip("\\\"'")
-    instead = standing.in_place_of(name, bare)
+    instead = addresses.replacement_for(name, bare)
     return None if instead is None else f"{quote}{instead}{quote}"
 
 

@@ -37,7 +37,7 @@ class Field(NamedTuple):
     @property
     def resources(self) -> frozenset[str]:
         """Every resource that may have it."""
-        return frozenset(each for name in self.found_in.split(", ") for each in GROUPS.get(name, (name,)))
+        return frozenset(resource for name in self.found_in.split(", ") for resource in GROUPS.get(name, (name,)))
 
 
 HEAD: tuple[Field, ...] = (
@@ -161,9 +161,9 @@ DETAIL: tuple[Field, ...] = (
 
 DETAIL_NAMES = tuple(field.name for field in DETAIL)
 
-HEAD_OF = {each: tuple(field.name for field in HEAD if each in field.resources) for each in GROUPS["all"]}
+HEAD_OF = {name: tuple(field.name for field in HEAD if name in field.resources) for name in GROUPS["all"]}
 """The names in the head of each resource's events, in their order."""
-DETAIL_OF = {each: tuple(field.name for field in DETAIL if each in field.resources) for each in GROUPS["all"]}
+DETAIL_OF = {name: tuple(field.name for field in DETAIL if name in field.resources) for name in GROUPS["all"]}
 """The sections of each resource's detail, in their order."""
 
 FLAGS = (

@@ -43,8 +43,8 @@ def metric_alert(body: Obj) -> View:
 
 def _rule(incident: Obj, rule: Obj) -> dict[str, object]:
     triggers = objects(rule.get("triggers"))[:10]
-    actions = [each for trigger in triggers for each in objects(trigger.get("actions"))]
-    settings = [found for each in actions[:10] if (found := settings_of(each.get("settings")))]
+    actions = [action for trigger in triggers for action in objects(trigger.get("actions"))]
+    settings = [found for action in actions[:10] if (found := settings_of(action.get("settings")))]
     return present(
         (
             ("name", text(incident.get("title"), 300)),
@@ -56,7 +56,7 @@ def _rule(incident: Obj, rule: Obj) -> dict[str, object]:
             ("threshold_type", number(rule.get("threshold_type"))),
             ("threshold_period", number(rule.get("threshold_period"))),
             ("resolve_threshold", number(rule.get("resolve_threshold"))),
-            ("triggers", [found for each in triggers if (found := _trigger(each))]),
+            ("triggers", [found for trigger in triggers if (found := _trigger(trigger))]),
             ("settings", settings[0] if settings else None),
             ("detected", iso_text(incident.get("date_detected"))),
             ("closed", iso_text(incident.get("date_closed"))),

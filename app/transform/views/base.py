@@ -1,4 +1,4 @@
-"""What a view is, and what the views of several resources share."""
+"""The ``View`` that every view returns, and the readings that several views share."""
 
 from typing import cast
 
@@ -33,24 +33,28 @@ _LEVELS = {"10": "debug", "20": "info", "30": "warning", "40": "error", "50": "f
 
 
 class View(Struct, frozen=True, gc=False):
-    """What one resource's payload says, in the schema's names; order and emptiness do not matter.
+    """The fields of one payload under the schema's names, in any order; absent and empty values may be among them.
 
-    ``when`` is the payload's own time of what happened, in microseconds since the epoch. ``None``: the payload
-    does not say, because it tells of a change and not of when it was made.
+    ``occurred_at`` is the payload's own time, in microseconds since the epoch; ``None`` where the payload reports a
+    change without the time of it.
     """
 
     head: dict[str, object]
     detail: dict[str, object]
-    when: int | None = None
+    occurred_at: int | None = None
     person: User | None = None
-    """The user it happened to, as the payload has it."""
+    """The user that the event concerns, as in the payload."""
 
 
 def link(*candidates: object) -> str | None:
     """The first of the candidates that is a web link people can open."""
-    for each in candidates:
-        if isinstance(each, str) and len(each) <= URL_CHARS_MAX and each.startswith(("https://", "http://")):
-            return each
+    for candidate in candidates:
+        if (
+            isinstance(candidate, str)
+            and len(candidate) <= URL_CHARS_MAX
+            and candidate.startswith(("https://", "http://"))
+        ):
+            return candidate
     return None
 
 
@@ -190,13 +194,13 @@ def frame_of(filename: object, function_name: object) -> str | None:
 
 def settings_of(value: object) -> dict[str, object]:
     """The settings of an alert action, ``[{"name", "value"}]``, as an object."""
-    pairs = ((first(each.get("name"), each.get("label")), each.get("value")) for each in objects(value)[:20])
-    return {name: said for name, each in pairs if name and (said := text(each, 400)) is not None}
+    pairs = ((first(entry.get("name"), entry.get("label")), entry.get("value")) for entry in objects(value)[:20])
+    return {name: kept for name, value in pairs if name and (kept := text(value, 400)) is not None}
 
 
-def dated(*candidates: object) -> int | None:
+def first_date(*candidates: object) -> int | None:
     """The first of the candidates that is a date."""
-    for each in candidates:
-        if (when := instant(each)) is not None:
+    for candidate in candidates:
+        if (when := instant(candidate)) is not None:
             return when
     return None

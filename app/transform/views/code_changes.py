@@ -10,17 +10,17 @@ _COUNT_MAX = 20
 
 def pull_requests_of(value: object) -> list[dict[str, object]]:
     """``[{provider, repo, number, url}]`` from ``pull_requests`` of either shape."""
-    found = (_pull_request(each) for each in objects(value)[:_COUNT_MAX])
-    return [each for each in found if each]
+    found = (_pull_request(entry) for entry in objects(value)[:_COUNT_MAX])
+    return [pull_request for pull_request in found if pull_request]
 
 
 def changes_of(holder: Obj) -> list[dict[str, object]]:
     """``[{repo, path, type, added, removed, title, branch}]`` from ``code_changes`` or the older ``changes``."""
-    changes = [_old(each) for each in objects(holder.get("changes"))]
+    changes = [_old(change) for change in objects(holder.get("changes"))]
     for repo, files in obj(holder.get("code_changes")).items():
-        changes += [_new(repo, each) for each in items(files)]
-    changes += [_old(each) for each in objects(holder.get("code_changes"))]
-    return [each for each in changes[:_COUNT_MAX] if each]
+        changes += [_new(repo, file) for file in items(files)]
+    changes += [_old(change) for change in objects(holder.get("code_changes"))]
+    return [change for change in changes[:_COUNT_MAX] if change]
 
 
 def _pull_request(value: Obj) -> dict[str, object]:

@@ -1,12 +1,12 @@
 """Error events: ``error``, ``event_alert`` and the legacy plugin, whose ``event`` is nearly the same."""
 
 from app.sentry.dates import instant
-from app.sentry.event import Event, ExceptionInfo, Metadata
+from app.sentry.event import Event, ExceptionInfo, Metadata, TriggeredAlert
 from app.sentry.event_lenient import event_of
 from app.sentry.links import organization_of, project_of
 from app.transform.values import Obj, first, obj, present, put, text, texts, truth
 from app.transform.views import stack
-from app.transform.views.base import View, dated, frame_of, level_of, link, settings_of, severity_of, tag, tags_of
+from app.transform.views.base import View, first_date, frame_of, level_of, link, settings_of, severity_of, tag, tags_of
 from app.transform.views.error_detail import breadcrumbs_of, contexts_of, evidence_of, request_of, sdk_of
 
 _NO_METADATA = Metadata()
@@ -15,23 +15,23 @@ _DEFAULT_FINGERPRINT = ["{{ default }}"]
 
 def error(event: Event) -> View:
     """``error.created``: an error event as it happens."""
-    return View(*head_and_detail(event), happened(event), event.user)
+    return View(*fields_of(event), occurred_at(event), event.user)
 
 
-def event_alert(event: Event, triggered_rule: object, issue_alert: object) -> View:
+def event_alert(alert: TriggeredAlert) -> View:
     """``event_alert.triggered``: an error event that made an issue alert fire."""
-    alert = obj(issue_alert)
-    head, detail = head_and_detail(event)
-    head["rule"] = first(triggered_rule, alert.get("title"))
-    head["rule_id"] = text(alert.get("id"), 64)
-    detail["alert"] = present((("settings", settings_of(alert.get("settings"))),))
-    return View(head, detail, happened(event), event.user)
+    event, rule = alert.event, obj(alert.issue_alert)
+    head, detail = fields_of(event)
+    head["rule"] = first(alert.triggered_rule, rule.get("title"))
+    head["rule_id"] = text(rule.get("id"), 64)
+    detail["alert"] = present((("settings", settings_of(rule.get("settings"))),))
+    return View(head, detail, occurred_at(event), event.user)
 
 
 def legacy(body: Obj) -> View:
     """The "WebHooks" plugin: a flat summary of the issue around the raw event. It names no action."""
     event = event_of(body.get("event"))
-    head, detail = head_and_detail(event)
+    head, detail = fields_of(event)
     level = level_of(body.get("level"), head["level"])
     rules = texts(body.get("triggering_rules"), count_max=10)
     web_link = link(_without_referrer(body.get("url")))
@@ -49,11 +49,11 @@ def legacy(body: Obj) -> View:
     }
     detail["message"] = first(detail.get("message"), body.get("message"), chars_max=2000)
     detail["alert"] = present((("rules", rules if len(rules) > 1 else None),))
-    return View(head, detail, happened(event), event.user)
+    return View(head, detail, occurred_at(event), event.user)
 
 
-def head_and_detail(event: Event) -> tuple[dict[str, object], dict[str, object]]:
-    """Both parts of what a normalised event says."""
+def fields_of(event: Event) -> tuple[dict[str, object], dict[str, object]]:
+    """Head and detail of a normalised event."""
     chain, message = stack.exceptions(event), _message(event)
     return _head(event, chain, message), _detail(event, chain, message)
 
@@ -77,20 +77,20 @@ def _head(event: Event, chain: list[ExceptionInfo], message: str | None) -> dict
     put(head, "culprit", event.culprit, 300)
     put(head, "platform", event.platform, 64)
     put(head, "logger", event.logger)
-    # What old payloads have as a tag only.
+    # Old payloads have these as tags only.
     put(head, "environment", event.environment or tag(tags, "environment"))
     put(head, "release", event.release or tag(tags, "release"))
     put(head, "transaction", event.transaction or tag(tags, "transaction"), 300)
     put(head, "issue_id", event.issue_id or _issue_in(issue_url), 64)
     put(head, "event_id", event.event_id or event.id, 64)
     put(head, "server_name", tag(tags, "server_name") or event.server_name)
-    thrown = chain[0] if chain else metadata
-    put(head, "exception_type", thrown.type)
+    outermost = chain[0] if chain else metadata
+    put(head, "exception_type", outermost.type)
     if chain or metadata.type:
-        put(head, "exception_value", thrown.value, 1000)
+        put(head, "exception_value", outermost.value, 1000)
     if head["title"] is None:  # as Sentry composes it
-        parts = (text(thrown.type), text(thrown.value, 1000))
-        head["title"] = ": ".join(each.partition("\n")[0] for each in parts if each) or None
+        parts = (text(outermost.type), text(outermost.value, 1000))
+        head["title"] = ": ".join(part.partition("\n")[0] for part in parts if part) or None
     contexts = event.contexts
     if isinstance(contexts, dict) and isinstance(trace := contexts.get("trace"), dict):
         put(head, "trace_id", trace.get("trace_id"), 64)
@@ -102,10 +102,10 @@ def _head(event: Event, chain: list[ExceptionInfo], message: str | None) -> dict
 
 
 def _detail(event: Event, chain: list[ExceptionInfo], message: str | None) -> dict[str, object]:
-    """What people read after the head."""
+    """The sections after the head."""
     detail: dict[str, object] = {
         "message": message,
-        "exceptions": stack.in_brief(chain),
+        "exceptions": stack.summaries(chain),
         "frames": None if chain else stack.loose_frames(event),
         "request": request_of(event.request),
         "contexts": contexts_of(event.contexts),
@@ -123,10 +123,10 @@ def _detail(event: Event, chain: list[ExceptionInfo], message: str | None) -> di
     return detail
 
 
-def happened(event: Event) -> int | None:
+def occurred_at(event: Event) -> int | None:
     """When the event happened, else when Sentry received it."""
     when = instant(event.datetime)
-    return dated(event.timestamp, event.dateCreated, event.received) if when is None else when
+    return first_date(event.timestamp, event.dateCreated, event.received) if when is None else when
 
 
 def _message(event: Event) -> str | None:
@@ -139,11 +139,11 @@ def _message(event: Event) -> str | None:
 def _handled(chain: list[ExceptionInfo], tags: Obj) -> bool | None:
     """Sentry takes an event for unhandled if any of its exceptions was."""
     handled = None
-    for each in chain:
-        said = None if each.mechanism is None else each.mechanism.handled
-        if said == 0:
+    for exception in chain:
+        marked = None if exception.mechanism is None else exception.mechanism.handled
+        if marked == 0:
             return False
-        handled = handled or said == 1
+        handled = handled or marked == 1
     return True if handled else truth(tag(tags, "handled"))
 
 

@@ -3,7 +3,7 @@
 from msgspec import UNSET
 
 from app.sentry.dates import iso_text
-from app.sentry.event import Breadcrumb, Crumbs, NamedVersion, Request
+from app.sentry.event import Breadcrumb, Breadcrumbs, NamedVersion, Request
 from app.transform.values import TEXT_CHARS_MAX, Obj, first, items, number, obj, objects, present, put, text
 
 BREADCRUMBS_MAX = 10
@@ -14,10 +14,10 @@ _LEVEL_CHARS_MAX = 20
 _MESSAGE_CHARS_MAX = 300
 
 _NAMES = ("User-Agent", "Host", "Referer", "Content-Type", "X-Request-Id")
-_HEADERS = {spelled: each.lower().replace("-", "_") for each in _NAMES for spelled in (each, each.lower())}
-"""Request headers worth a search. A list of what passes, not of what does not."""
+_HEADERS = {spelling: name.lower().replace("-", "_") for name in _NAMES for spelling in (name, name.lower())}
+"""Request headers that pass, in both spellings; all others stay behind."""
 _NAMED = frozenset({"os", "browser", "runtime", "client_os", "app", "gpu"})
-"""Contexts that are a name and a version: one text says it."""
+"""Contexts that become one text of a name and a version."""
 
 
 def request_of(request: Request | None) -> dict[str, object]:
@@ -39,11 +39,11 @@ def request_of(request: Request | None) -> dict[str, object]:
     return brief
 
 
-def breadcrumbs_of(crumbs: Crumbs | None) -> list[object]:
+def breadcrumbs_of(breadcrumbs: Breadcrumbs | None) -> list[object]:
     """The last breadcrumbs, newest first: the nearest to the fault survive trimming."""
-    if crumbs is None or not crumbs.values:
+    if breadcrumbs is None or not breadcrumbs.values:
         return []
-    return [brief for each in crumbs.values[: -BREADCRUMBS_MAX - 1 : -1] if (brief := _breadcrumb(each))]
+    return [brief for entry in breadcrumbs.values[: -BREADCRUMBS_MAX - 1 : -1] if (brief := _breadcrumb(entry))]
 
 
 def contexts_of(value: object) -> dict[str, object]:
@@ -71,7 +71,7 @@ def evidence_of(value: object) -> dict[str, object]:
         (
             ("title", first(occurrence.get("issueTitle"), chars_max=500)),
             ("subtitle", text(occurrence.get("subtitle"), 500)),
-            ("shown", present((text(each.get("name")) or "", text(each.get("value"), 500)) for each in shown)),
+            ("shown", present((text(entry.get("name")) or "", text(entry.get("value"), 500)) for entry in shown)),
         )
     )
 
@@ -103,28 +103,28 @@ def _named(context: Obj) -> str | None:
 
 def _scalars(context: Obj) -> dict[str, object]:
     kept: dict[str, object] = {}
-    for key, each in context.items():
-        if each is None or key == "type":
+    for key, value in context.items():
+        if value is None or key == "type":
             continue
-        if type(each) is str:
-            if each >= "!" and len(each) <= TEXT_CHARS_MAX and len(key) <= _NAME_CHARS_MAX:
-                kept[key] = each
+        if type(value) is str:
+            if value >= "!" and len(value) <= TEXT_CHARS_MAX and len(key) <= _NAME_CHARS_MAX:
+                kept[key] = value
             else:
-                put(kept, key[:_NAME_CHARS_MAX], each)
-        elif isinstance(each, dict | list):
+                put(kept, key[:_NAME_CHARS_MAX], value)
+        elif isinstance(value, dict | list):
             continue
         else:
-            kept[key[:_NAME_CHARS_MAX]] = each if isinstance(each, bool) else number(each)
+            kept[key[:_NAME_CHARS_MAX]] = value if isinstance(value, bool) else number(value)
         if len(kept) == CONTEXT_KEYS_MAX:
             break
     return kept
 
 
-def _breadcrumb(crumb: Breadcrumb) -> dict[str, object]:
+def _breadcrumb(entry: Breadcrumb) -> dict[str, object]:
     brief: dict[str, object] = {}
-    if (at := iso_text(crumb.timestamp)) is not None:
+    if (at := iso_text(entry.timestamp)) is not None:
         brief["at"] = at
-    level, category, message = crumb.level, crumb.category or crumb.type, crumb.message
+    level, category, message = entry.level, entry.category or entry.type, entry.message
     if (
         type(level) is str
         and type(category) is str
@@ -140,12 +140,12 @@ def _breadcrumb(crumb: Breadcrumb) -> dict[str, object]:
         brief["message"] = message
     elif message is not None:
         put(brief, "message", message, _MESSAGE_CHARS_MAX)
-    if (said := crumb.data) is not None:
-        if (method := said.method) is not None:
+    if (data := entry.data) is not None:
+        if (method := data.method) is not None:
             put(brief, "method", method, 20)
-        if (url := said.url or said.to) is not None:
+        if (url := data.url or data.to) is not None:
             put(brief, "url", url, 300)
-        if said.status_code is not None and (code := number(said.status_code)) is not None:
+        if data.status_code is not None and (code := number(data.status_code)) is not None:
             brief["status_code"] = code
     return brief
 
@@ -165,4 +165,4 @@ def _pairs(value: object) -> list[tuple[object, object]]:
         return list(value.items())
     if not isinstance(value, list):
         return []
-    return [(each[0], each[1]) for each in value if isinstance(each, list) and len(each) > 1]
+    return [(pair[0], pair[1]) for pair in value if isinstance(pair, list) and len(pair) > 1]

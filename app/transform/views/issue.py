@@ -36,7 +36,7 @@ def activity_alert(body: Obj) -> View:
     head = issue_head(this)
     head["rule"], head["rule_id"] = text(alert.get("title")), text(alert.get("id"), 64)
     head["trigger"] = text(activity.get("type"), 100)
-    happened = present(
+    brief = present(
         (
             ("type", text(activity.get("type"), 100)),
             ("summary", text(details.get("summary"), 1000)),
@@ -49,7 +49,7 @@ def activity_alert(body: Obj) -> View:
     rule = present(
         (("url", link(alert.get("web_url"), alert.get("url"))), ("settings", settings_of(alert.get("settings"))))
     )
-    return View(head, {"activity": happened, "alert": rule, "issue": _more(this, None)})
+    return View(head, {"activity": brief, "alert": rule, "issue": _more(this, None)})
 
 
 def comment(body: Obj) -> View:
@@ -76,8 +76,8 @@ def _commit(said: Obj) -> str | None:
 def _more(this: Obj, resolution: str | None) -> dict[str, object]:
     metadata, status = obj(this.get("metadata")), obj(this.get("statusDetails"))
     details: dict[str, object] = {}
-    for key, each in list(status.items())[:20]:
-        put(details, key[:100], _commit(obj(each)) if key == "inCommit" and isinstance(each, dict) else each)
+    for key, value in list(status.items())[:20]:
+        put(details, key[:100], _commit(obj(value)) if key == "inCommit" and isinstance(value, dict) else value)
     about: dict[str, object] = {}
     take(about, metadata, _METADATA)
     return present(

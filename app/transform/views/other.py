@@ -35,15 +35,15 @@ def seer(body: Obj) -> View:
     pull_requests = pull_requests_of(said.get("pull_requests"))
     changes = changes_of(said)
     words = text(found.get("description") or found.get("one_line_description") or said.get("description"), 2000)
-    titled = first(*(each.get("title") for each in changes))
+    titled = first(*(change.get("title") for change in changes))
     head: dict[str, object] = {
         "title": first(_step_title(body.get("action"), words or titled or _named(pull_requests)), chars_max=1000),
-        "url": next((where for each in pull_requests if (where := link(each.get("url")))), None),
+        "url": next((url for request in pull_requests if (url := link(request.get("url")))), None),
         "issue_id": first(said.get("group_id"), issue.get("id"), chars_max=64),
         "short_id": first(issue.get("short_id"), issue.get("shortId")),
         "run_id": first(said.get("run_id"), said.get("sentry_run_id"), chars_max=64),
     }
-    steps = [step for each in objects(found.get("steps"))[:10] if (step := text(each.get("title"), 300))]
+    steps = [title for step in objects(found.get("steps"))[:10] if (title := text(step.get("title"), 300))]
     more = present(
         (
             ("steps", steps),
@@ -63,7 +63,7 @@ def preprod_artifact(body: Obj) -> View:
     failed = state == "FAILED"
     name = first(app.get("name"), app.get("appId"))
     version, number_of = text(app.get("version"), 64), text(app.get("buildNumber"), 64)
-    shown = " ".join(each for each in (name, version, f"({number_of})" if number_of else None) if each)
+    shown = " ".join(part for part in (name, version, f"({number_of})" if number_of else None) if part)
     what = str(_step_title(body.get("action"), None) or "Build").lower()
     error = first(said.get("errorMessage"), said.get("errorCode"), chars_max=500)
     head: dict[str, object] = {
@@ -87,12 +87,12 @@ def _build(said: Obj, app: Obj) -> dict[str, object]:
         (
             ("app", present((key, text(app.get(key))) for key in _APP)),
             ("git", present((key, text(git.get(key))) for key in _GIT)),
-            *((key, each) for key in _BUILD_NUMBERS if isinstance(each := said.get(key), int | float)),
+            *((key, value) for key in _BUILD_NUMBERS if isinstance(value := said.get(key), int | float)),
             *((key, text(said.get(key))) for key in _BUILD_TEXTS),
             ("base_version", text(obj(said.get("baseAppInfo")).get("version"))),
             (
                 "comparisons",
-                [found for each in items(said.get("comparisons"))[:10] if (found := _comparison(obj(each)))],
+                [found for entry in items(said.get("comparisons"))[:10] if (found := _comparison(obj(entry)))],
             ),
         )
     )
@@ -113,9 +113,9 @@ def _comparison(value: Obj) -> dict[str, object]:
 
 def _named(pull_requests: list[dict[str, object]]) -> str | None:
     """``repo#number`` of the first pull request."""
-    for each in pull_requests:
-        if "repo" in each and "number" in each:
-            return f"{each['repo']}#{each['number']}"
+    for request in pull_requests:
+        if "repo" in request and "number" in request:
+            return f"{request['repo']}#{request['number']}"
     return None
 
 

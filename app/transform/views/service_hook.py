@@ -4,7 +4,7 @@ from app.sentry.event_lenient import event_of
 from app.sentry.links import organization_of
 from app.transform.values import Obj, first, obj, objects, text
 from app.transform.views.base import View, issue_head, link
-from app.transform.views.error import happened, head_and_detail
+from app.transform.views.error import fields_of, occurred_at
 
 _ENTRIES = {
     "exception": "exception",
@@ -21,9 +21,9 @@ def service_hook(body: Obj) -> View:
     event = _normalised(obj(body.get("event")))
     issue = issue_head(group)
     shaped = event_of(event)
-    said, detail = head_and_detail(shaped)
-    head = {key: each for key, each in said.items() if each not in (None, "", {}, [])}
-    # The event knows best what happened, the issue where it stands.
+    fields, detail = fields_of(shaped)
+    head = {name: value for name, value in fields.items() if value not in (None, "", {}, [])}
+    # The event's own fields win; the issue adds what the event does not have.
     head = issue | head
     head |= {
         "project": first(project.get("slug"), issue.get("project")),
@@ -31,7 +31,7 @@ def service_hook(body: Obj) -> View:
         "url": link(group.get("permalink"), group.get("url")),
         "issue_id": first(issue.get("issue_id"), obj(body.get("event")).get("groupID"), chars_max=64),
     }
-    return View(head, detail, happened(shaped), shaped.user)
+    return View(head, detail, occurred_at(shaped), shaped.user)
 
 
 def _normalised(event: Obj) -> Obj:

@@ -1,7 +1,7 @@
 """Exceptions and their frames.
 
 Sentry writes frames oldest first and exceptions innermost first: the *last* exception is the one that was
-thrown last, the last frame where it was thrown. People look for exactly these, so here both come first.
+thrown last, the last frame where it was exception. People look for exactly these, so here both come first.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,14 +24,14 @@ def exceptions(event: Event) -> list[ExceptionInfo]:
     return found.values[::-1] if found is not None and found.values else []
 
 
-def place(this: Frame) -> str | None:
+def place(frame: Frame) -> str | None:
     """``file:line in function``, as far as the frame tells."""
-    file = first(this.filename, this.abs_path, this.absPath, this.module, this.package)
-    function = first(this.function, this.raw_function, this.rawFunction)
-    line = first(this.lineno, this.lineNo, chars_max=12)
+    file = first(frame.filename, frame.abs_path, frame.absPath, frame.module, frame.package)
+    function = first(frame.function, frame.raw_function, frame.rawFunction)
+    line = first(frame.lineno, frame.lineNo, chars_max=12)
     if file is None:
-        return function or first(this.instruction_addr, this.instructionAddr)
-    module = text(this.module)
+        return function or first(frame.instruction_addr, frame.instructionAddr)
+    module = text(frame.module)
     if function and module and file.endswith(_QUALIFIED):
         function = f"{module}.{function}"
     where = f"{file}:{line}" if line else file
@@ -49,7 +49,7 @@ def where(event: Event, chain: list[ExceptionInfo]) -> tuple[str, bool] | None:
 
     Where no frame is the application's own, the newest frame there is.
     """
-    stacks = [_frames(each.stacktrace) for each in chain]
+    stacks = [_frames(exception.stacktrace) for exception in chain]
     if (own := _newest_own(stacks)) is not None:
         return own, True
     loose = list(_loose_stacks(event, guess=not any(stacks)))
@@ -59,9 +59,9 @@ def where(event: Event, chain: list[ExceptionInfo]) -> tuple[str, bool] | None:
     return (newest, False) if newest else None
 
 
-def in_brief(chain: list[ExceptionInfo]) -> list[dict[str, object]]:
-    """The exception chain in brief, outermost first, frames newest first."""
-    return [_in_brief(each) for each in chain[:EXCEPTIONS_MAX]]
+def summaries(chain: list[ExceptionInfo]) -> list[dict[str, object]]:
+    """The first ``EXCEPTIONS_MAX`` exceptions, outermost first, each with its newest ``FRAMES_MAX`` frames."""
+    return [_summary(exception) for exception in chain[:EXCEPTIONS_MAX]]
 
 
 def loose_frames(event: Event) -> list[str]:
@@ -98,19 +98,19 @@ def brief_frames(stack: Sequence[Frame]) -> list[str]:
     return shown
 
 
-def _in_brief(thrown: ExceptionInfo) -> dict[str, object]:
+def _summary(exception: ExceptionInfo) -> dict[str, object]:
     brief: dict[str, object] = {}
-    if (kind := thrown.type) is not None:
+    if (kind := exception.type) is not None:
         put(brief, "type", kind)
-    put(brief, "value", thrown.value, 1000)
-    if (module := thrown.module) is not None:
+    put(brief, "value", exception.value, 1000)
+    if (module := exception.module) is not None:
         put(brief, "module", module)
-    mechanism = thrown.mechanism
+    mechanism = exception.mechanism
     if mechanism is not None:
         put(brief, "mechanism", mechanism.type)
         if isinstance(mechanism.handled, bool):
             brief["handled"] = mechanism.handled
-    stack = _frames(thrown.stacktrace)
+    stack = _frames(exception.stacktrace)
     if shown := brief_frames(stack):
         brief["frames"] = shown
     if len(stack) > FRAMES_MAX:

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from app.sentry.dates import iso_text
 from app.transform.values import Obj, first, number, objects, present, text
-from app.transform.views.base import View, dated, level_of, link, severity_of
+from app.transform.views.base import View, first_date, level_of, link, severity_of
 
 _COLOURS = {"#e52b50": "error", "#4b60b4": "info", "#e9b949": "warning"}
 """GlitchTip names no level; it paints the message in the level's colour."""
@@ -12,11 +12,11 @@ _COLOURS = {"#e52b50": "error", "#4b60b4": "info", "#e9b949": "warning"}
 
 def glitchtip(body: Obj) -> View:
     """GlitchTip's alert: a chat message. What identifies the issue stands in its link and its fields."""
-    message = next((each for each in objects(body.get("attachments")) if each.get("title_link")), {})
+    message = next((entry for entry in objects(body.get("attachments")) if entry.get("title_link")), {})
     fields = {
-        name.lower(): said
-        for each in objects(message.get("fields"))[:20]
-        if (name := text(each.get("title"), 64)) and (said := text(each.get("value"))) is not None
+        name.lower(): value
+        for field in objects(message.get("fields"))[:20]
+        if (name := text(field.get("title"), 64)) and (value := text(field.get("value"))) is not None
     }
     where = link(message.get("title_link"))
     organization, issue = _in_link(where)
@@ -58,7 +58,7 @@ def bugsink(body: Obj) -> View:
         "transaction": text(body.get("transaction"), 300),
     }
     more = present((("unmute_reason", text(body.get("unmute_reason"), 500)),))
-    return View(head, {"issue": more}, dated(body.get("last_seen")))
+    return View(head, {"issue": more}, first_date(body.get("last_seen")))
 
 
 def _in_link(where: str | None) -> tuple[str | None, str | None]:

@@ -138,8 +138,8 @@ class Relay:
         return Supervisor(
             spool=spool,
             tenants=registry,
-            pace=pace_of(self._settings),
-            open_wire=HecClients(wire_limits_of(self._settings)).open,
+            limits=pace_of(self._settings),
+            open_client=HecClients(wire_limits_of(self._settings)).open,
             on_fatal=self._on_fatal,
             observer=metrics,
         )

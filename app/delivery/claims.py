@@ -40,8 +40,8 @@ class Claims:
         self._counts: Counter[Stream] = Counter()
         self._stream_bytes: Counter[Stream] = Counter()
         self._wake: Callable[[], None] = lambda: None
-        self._sure_until = math.inf
-        self.lost: set[int] = set()
+        self._safe_until = math.inf
+        self.stolen: set[int] = set()
         """Held here, and by now somebody else's: not to be posted. What is posted already ends as it may."""
         self.bytes_held = 0
         """Payload bytes of what is claimed."""
@@ -54,7 +54,7 @@ class Claims:
         """How many deliveries are claimed."""
         return len(self._held)
 
-    def light(self, delivery: Delivery) -> Delivery:
+    def without_payload(self, delivery: Delivery) -> Delivery:
         """The same delivery without its payload, and so it is kept here from now on: the spool keeps the payload."""
         light = self._held[delivery.seq] = _without_payload(delivery)
         return light
@@ -80,32 +80,32 @@ class Claims:
         self._wake = wake
 
     @property
-    def sure(self) -> bool:
+    def lease_is_safe(self) -> bool:
         """Whether no lease has run out, as far as this clock knows. While it may have, nothing is to be posted."""
-        return time.monotonic() < self._sure_until
+        return time.monotonic() < self._safe_until
 
-    def take(self, claimed: Iterable[Delivery], *, sure_until: float = math.inf) -> list[Delivery]:
-        """Take over a claim; those of it that are to be delivered. ``sure_until`` is on ``time.monotonic``.
+    def take(self, claimed: Iterable[Delivery], *, safe_until: float = math.inf) -> list[Delivery]:
+        """Take over a claim; those of it that are to be delivered. ``safe_until`` is on ``time.monotonic``.
 
         What is still held from a claim whose lease ran out is not delivered twice: it goes on under the new one.
         """
         if not self._held:
-            self._sure_until = sure_until  # what is held already runs out sooner
+            self._safe_until = safe_until  # what is held already runs out sooner
         held, sizes = self._held, self._bytes
         fresh = []
-        for each in claimed:
-            if each.seq in held:
-                held[each.seq] = _without_payload(each)
-                self.lost.discard(each.seq)
+        for delivery in claimed:
+            if delivery.seq in held:
+                held[delivery.seq] = _without_payload(delivery)
+                self.stolen.discard(delivery.seq)
             else:
-                held[each.seq] = each
-                sizes[each.seq] = len(each.hook.payload)
-                fresh.append(each)
+                held[delivery.seq] = delivery
+                sizes[delivery.seq] = len(delivery.hook.payload)
+                fresh.append(delivery)
         self._count(fresh, [sizes[each.seq] for each in fresh], 1)
         return fresh
 
     async def renew(self, *, lease_s: float) -> None:
-        """Extend every lease; what is somebody else's by now is ``lost``."""
+        """Extend every lease; what is somebody else's by now is ``stolen``."""
         asked = list(self._held.values())
         if not asked:
             return
@@ -115,9 +115,9 @@ class Claims:
         except SPOOL_FAULTS as fault:
             self._failed("renew", fault)
             return
-        self._sure_until = sure_until(begun, lease_s)
+        self._safe_until = safe_until(begun, lease_s)
         # What was settled or claimed anew meanwhile is none of those.
-        self.lost.update(each.seq for each in asked if each.seq not in ours and self._held.get(each.seq) is each)
+        self.stolen.update(each.seq for each in asked if each.seq not in ours and self._held.get(each.seq) is each)
 
     def forget(self, deliveries: Sequence[Delivery]) -> None:
         """They are lost and were not posted: whoever has them now sends them."""
@@ -188,8 +188,8 @@ class Claims:
 
     def _drop(self, deliveries: Sequence[Delivery]) -> None:
         ours = [each for each in deliveries if self._held.pop(each.seq, None) is not None]
-        if self.lost:
-            self.lost.difference_update(each.seq for each in ours)
+        if self.stolen:
+            self.stolen.difference_update(each.seq for each in ours)
         self._count(ours, [self._bytes.pop(each.seq) for each in ours], -1)
         self._wake()
 
@@ -197,11 +197,11 @@ class Claims:
         """Book them in (``sign`` 1) or out (-1)."""
         self.bytes_held += sign * sum(sizes)
         by_stream: defaultdict[Stream, list[int]] = defaultdict(list)
-        for each, size in zip(deliveries, sizes, strict=True):
-            by_stream[each.stream].append(size)
-        for stream, each_size in by_stream.items():
-            self._counts[stream] += sign * len(each_size)
-            self._stream_bytes[stream] += sign * sum(each_size)
+        for delivery, size in zip(deliveries, sizes, strict=True):
+            by_stream[delivery.stream].append(size)
+        for stream, stream_sizes in by_stream.items():
+            self._counts[stream] += sign * len(stream_sizes)
+            self._stream_bytes[stream] += sign * sum(stream_sizes)
             if not self._counts[stream]:
                 del self._counts[stream], self._stream_bytes[stream]
 
@@ -210,7 +210,7 @@ class Claims:
         _log.warning("spool.failed", doing=doing, fault=str(fault))
 
 
-def sure_until(begun: float, lease_s: float) -> float:
+def safe_until(begun: float, lease_s: float) -> float:
     """Until when nobody else can have what was claimed or renewed at ``begun``, with time left for a post."""
     return begun + lease_s / 2
 

@@ -1,4 +1,4 @@
-"""Takes due deliveries from the spool, has each made into a hec_event and hands it to its outlet."""
+"""Takes due deliveries from the spool, has each made into a hec_event and hands it to its sender."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import structlog
 
 from app.backoff import delay
-from app.delivery.claims import RETRY_BASE_S, RETRY_CAP_S, SPOOL_FAULTS, sure_until
+from app.delivery.claims import RETRY_BASE_S, RETRY_CAP_S, SPOOL_FAULTS, safe_until
 from app.delivery.destination import events
 from app.delivery.destination.batch import PendingEvent
 from app.delivery.destination.rate import START_HELD
@@ -40,17 +40,17 @@ THREAD_FROM_BYTES = 262_144
 
 class _Claim(NamedTuple):
     deliveries: list[Delivery]
-    sure_until: float
+    safe_until: float
 
 
 class Dispatcher:
-    """Owns the outlets, one a stream, made when they are needed."""
+    """Owns the senders, one a stream, made when they are needed."""
 
-    def __init__(self, spool: Spool, shared: DeliveryContext, transform: Transform) -> None:
-        self.outlets: dict[Stream, DestinationSender] = {}
+    def __init__(self, spool: Spool, context: DeliveryContext, transform: Transform) -> None:
+        self.senders: dict[Stream, DestinationSender] = {}
         self._spool = spool
-        self._shared = shared
-        self._make = Renderer(transform, event_bytes_max=shared.pace.event_bytes_max)
+        self._context = context
+        self._render = Renderer(transform, event_bytes_max=context.limits.event_bytes_max)
         self._ending: set[DestinationSender] = set()
         self._missing: dict[Stream, float] = {}
         self._wake = asyncio.Event()
@@ -68,15 +68,15 @@ class Dispatcher:
         """There may be something to claim."""
         self._wake.set()
 
-    def room(self) -> None:
+    def room_made(self) -> None:
         """Something that was claimed is done."""
         if self._starved:
             self._wake.set()
 
-    def go_on(self) -> None:
+    def pump_all(self) -> None:
         """What could not be posted because nobody knew whose it is perhaps can be now."""
-        for outlet in self.outlets.values():
-            outlet.pump()
+        for sender in self.senders.values():
+            sender.pump()
 
     def stop(self) -> None:
         """Claim nothing more; ``run`` returns after what it is doing."""
@@ -85,7 +85,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Feed until stopped."""
-        pace, ledger = self._shared.pace, self._shared.ledger
+        limits, claims = self._context.limits, self._context.claims
         while not self._stopping.is_set():
             self._wake.clear()
             begun = time.monotonic()
@@ -94,13 +94,13 @@ class Dispatcher:
                 await self._rest()
                 continue
             took = time.monotonic() - begun
-            await self._distribute(ledger.take(claim.deliveries, sure_until=claim.sure_until))
+            await self._distribute(claims.take(claim.deliveries, safe_until=claim.safe_until))
             if len(claim.deliveries) >= CLAIM_PER_STREAM:
                 continue
             if not self._starved:
-                await asyncio.sleep(min(max(BREATH_S, took), pace.poll_interval_s))
+                await asyncio.sleep(min(max(BREATH_S, took), limits.poll_interval_s))
             try:
-                async with asyncio.timeout(pace.poll_interval_s):
+                async with asyncio.timeout(limits.poll_interval_s):
                     await self._wake.wait()
             except TimeoutError:
                 continue
@@ -108,18 +108,18 @@ class Dispatcher:
     async def _rest(self) -> None:
         """The spool failed: leave it alone for a while, whoever has something to do."""
         self._tries += 1
-        wait_s = delay(self._tries, jitter=self._shared.rng.random(), base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S)
+        wait_s = delay(self._tries, jitter=self._context.rng.random(), base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S)
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await self._stopping.wait()
 
     async def _claim(self) -> _Claim | None:
         """What the spool gave; ``None`` if it failed."""
-        pace, ledger = self._shared.pace, self._shared.ledger
+        limits, claims = self._context.limits, self._context.claims
         asked = time.monotonic()
-        room = pace.in_flight_bytes_max - ledger.bytes_held
-        full = {stream for stream, outlet in self.outlets.items() if outlet.full}
-        self._starved = room <= 0 or any(self.outlets[stream].starved for stream in full)
+        room = limits.in_flight_bytes_max - claims.bytes_held
+        full = {stream for stream, sender in self.senders.items() if sender.full}
+        self._starved = room <= 0 or any(self.senders[stream].starved for stream in full)
         if room <= 0:
             return _Claim([], asked)
         per_stream = self._per_stream(full)
@@ -127,23 +127,23 @@ class Dispatcher:
             deliveries = await self._spool.claim(
                 limit=CLAIM_MAX,
                 per_stream=per_stream,
-                bytes_max=min(room, pace.in_flight_bytes_max // SHARE),
-                lease_s=pace.lease_s,
+                bytes_max=min(room, limits.in_flight_bytes_max // SHARE),
+                lease_s=limits.lease_s,
                 busy=full | self._missing.keys(),
             )
         except SPOOL_FAULTS as fault:
-            self._shared.observer.spool_failed(doing="claim")
+            self._context.observer.spool_failed(doing="claim")
             _log.warning("spool.failed", doing="claim", fault=str(fault))
             return None
         self._tries = 0
         self._alone = len(deliveries) >= per_stream and len({each.stream for each in deliveries}) == 1
-        return _Claim(deliveries, sure_until(asked, pace.lease_s))
+        return _Claim(deliveries, safe_until(asked, limits.lease_s))
 
     def _per_stream(self, full: set[Stream]) -> int:
         """Of a stream that is alone, as many as take ``CLAIM_S``, if whoever else shows up may have as many."""
         if not self._alone:
             return CLAIM_PER_STREAM
-        room = min((outlet.room for stream, outlet in self.outlets.items() if stream not in full), default=0)
+        room = min((sender.room for stream, sender in self.senders.items() if stream not in full), default=0)
         return max(CLAIM_PER_STREAM, min(CLAIM_MAX, room, int(CLAIM_S / self._cost_s)))
 
     async def _distribute(self, deliveries: list[Delivery]) -> None:
@@ -154,18 +154,18 @@ class Dispatcher:
         touched: set[DestinationSender] = set()
         begun = slice_begun = time.monotonic()
         for delivery in deliveries:
-            outlet = self._outlet(delivery.stream)
-            if outlet is None:
+            sender = self._sender(delivery.stream)
+            if sender is None:
                 back[0.0].append(delivery)
                 continue
             if len(delivery.hook.payload) < THREAD_FROM_BYTES:
-                made = self._make(delivery, outlet.destination)
+                made = self._render(delivery, sender.destination)
             else:
-                made = await asyncio.to_thread(self._make, delivery, outlet.destination)
+                made = await asyncio.to_thread(self._render, delivery, sender.destination)
             if isinstance(made, Rendered):
-                parcel = PendingEvent(self._shared.ledger.light(delivery), made.envelope)
-                again_s = outlet.put(parcel, made.index)
-                touched.add(outlet)
+                hec_event = PendingEvent(self._context.claims.without_payload(delivery), made.envelope)
+                again_s = sender.put(hec_event, made.index)
+                touched.add(sender)
                 if again_s is not None:
                     back[round(again_s, 1)].append(delivery)
             elif isinstance(made, Burial):
@@ -182,85 +182,85 @@ class Dispatcher:
             self._cost_s += ((time.monotonic() - begun) / len(deliveries) - self._cost_s) / 4
 
     @staticmethod
-    def _pump(outlets: set[DestinationSender]) -> None:
-        for each in outlets:
-            each.pump()
-        outlets.clear()
+    def _pump(senders: set[DestinationSender]) -> None:
+        for sender in senders:
+            sender.pump()
+        senders.clear()
 
     def _write(self, filtered: list[Delivery], burials: list[Burial], back: dict[float, list[Delivery]]) -> None:
         """Have the spool know, without waiting for it."""
-        ledger, spawn = self._shared.ledger, self._shared.spawn
+        claims, spawn = self._context.claims, self._context.spawn
         if filtered:
-            spawn(ledger.settle(filtered, filtered=True), "settle")
-            self._count(filtered, lambda stream, count: self._shared.observer.filtered(stream, count=count))
+            spawn(claims.settle(filtered, filtered=True), "settle")
+            self._count(filtered, lambda stream, count: self._context.observer.filtered(stream, count=count))
         if burials:
-            for each in burials:
-                events.buried(each)
-            spawn(ledger.bury(burials), "bury")
+            for burial in burials:
+                events.buried(burial)
+            spawn(claims.bury(burials), "bury")
             self._count(
                 [each.delivery for each in burials],
-                lambda stream, count: self._shared.observer.buried(stream, cause=Cause.UNTRANSFORMABLE, count=count),
+                lambda stream, count: self._context.observer.buried(stream, cause=Cause.UNTRANSFORMABLE, count=count),
             )
         for retry_in_s, deliveries in back.items():
-            spawn(ledger.release(deliveries, retry_in_s=retry_in_s), "release")
+            spawn(claims.release(deliveries, retry_in_s=retry_in_s), "release")
 
     @staticmethod
     def _count(deliveries: list[Delivery], tell: Callable[[Stream, int], None]) -> None:
         for stream, count in Counter([each.stream for each in deliveries]).items():
             tell(stream, count)
 
-    def _outlet(self, stream: Stream) -> DestinationSender | None:
-        """The outlet of a stream; ``None`` if the tenants file does not name its destination.
+    def _sender(self, stream: Stream) -> DestinationSender | None:
+        """The sender of a stream; ``None`` if the tenants file does not name its destination.
 
         Such a stream is not claimed again before the tenants change.
         """
-        outlet = self.outlets.get(stream)
-        if outlet is not None:
-            return outlet
-        destination = self._shared.tenants.snapshot.destination(stream.tenant, stream.destination)
+        sender = self.senders.get(stream)
+        if sender is not None:
+            return sender
+        destination = self._context.tenants.snapshot.destination(stream.tenant, stream.destination)
         if destination is None:
-            self._missing.setdefault(stream, self._shared.clock())
+            self._missing.setdefault(stream, self._context.clock())
             return None
-        outlet = self.outlets[stream] = DestinationSender(destination, self._shared)
-        return outlet
+        sender = self.senders[stream] = DestinationSender(destination, self._context)
+        return sender
 
     def changed(self, snapshot: Snapshot) -> None:
-        """New tenants are in force: outlets whose destination is another now, or none, end."""
+        """New tenants are in force: senders whose destination is another now, or none, end."""
         self._missing.clear()
-        for stream, outlet in list(self.outlets.items()):
+        for stream, sender in list(self.senders.items()):
             destination = snapshot.destination(stream.tenant, stream.destination)
-            if destination is not None and _same_way(outlet.destination, destination):
-                outlet.destination = destination
+            if destination is not None and _same_way(sender.destination, destination):
+                sender.destination = destination
             else:
-                for state in outlet.states():
+                for state in sender.states():
                     if state.scope is not Scope.NONE:
-                        events.superseded(state, after_s=self._shared.clock() - state.since)
-                self._end(stream, outlet)
+                        events.superseded(state, after_s=self._context.clock() - state.since)
+                self._end(stream, sender)
         self._wake.set()
 
     def sweep(self, *, idle_s: float) -> None:
-        """End outlets that have had nothing to do for so long, forget those that have ended."""
+        """End senders that have had nothing to do for so long, forget those that have ended."""
         self._ending = {each for each in self._ending if not each.ended}
         now = asyncio.get_running_loop().time()
-        for stream, outlet in list(self.outlets.items()):
-            since = outlet.idle_since()
+        for stream, sender in list(self.senders.items()):
+            since = sender.idle_since()
             if since is not None and now - since > idle_s:
-                self._end(stream, outlet)
+                self._end(stream, sender)
 
-    def _end(self, stream: Stream, outlet: DestinationSender) -> None:
-        del self.outlets[stream]
-        self._ending.add(outlet)
-        outlet.end()
+    def _end(self, stream: Stream, sender: DestinationSender) -> None:
+        del self.senders[stream]
+        self._ending.add(sender)
+        sender.end()
 
     def end_all(self) -> set[DestinationSender]:
-        """End every outlet; all that were ended, lately or now."""
-        for stream, outlet in list(self.outlets.items()):
-            self._end(stream, outlet)
+        """End every sender; all that were ended, lately or now."""
+        for stream, sender in list(self.senders.items()):
+            self._end(stream, sender)
         return self._ending
 
     def states(self) -> list[events.LaneState]:
         """What does not deliver just now, and why."""
-        found = [state for outlet in self.outlets.values() for state in outlet.states()]
+        found = [state for sender in self.senders.values() for state in sender.states()]
         found += [
             events.LaneState(
                 stream=stream,

@@ -59,18 +59,18 @@ class HecTransport(Protocol):
         ...
 
 
-OpenWire = Callable[[Destination], HecTransport]
+OpenClient = Callable[[Destination], HecTransport]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryContext:
-    """What every outlet of one supervisor works with."""
+    """What every sender of one supervisor works with."""
 
-    pace: DeliveryLimits
-    ledger: Claims
+    limits: DeliveryLimits
+    claims: Claims
     observer: Observer
     tenants: DestinationDirectory
-    open_wire: OpenWire
+    open_client: OpenClient
     rng: Random
     clock: Callable[[], float]
     """Unix seconds."""

@@ -28,17 +28,19 @@ class Housekeeping:
         self,
         spool: Spool,
         tenants: DestinationDirectory,
-        pace: DeliveryLimits,
+        limits: DeliveryLimits,
         *,
         observer: Observer,
         sweep: Callable[[], None],
     ) -> None:
         self._spool = spool
         self._tenants = tenants
-        self._budgets = RetentionLimits(**{name: getattr(pace, name) for name in RetentionLimits.__dataclass_fields__})
+        self._budgets = RetentionLimits(
+            **{name: getattr(limits, name) for name in RetentionLimits.__dataclass_fields__}
+        )
         self._observer = observer
         self._sweep = sweep
-        self._every_s = min(EVERY_S_MAX, max(EVERY_S_MIN, pace.waiting_age_max_s / 4))
+        self._every_s = min(EVERY_S_MAX, max(EVERY_S_MIN, limits.waiting_age_max_s / 4))
         self._wake = asyncio.Event()
 
     def wake(self) -> None:

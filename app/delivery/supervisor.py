@@ -13,7 +13,7 @@ import structlog
 from app.delivery.claims import Claims
 from app.delivery.destination.events import LaneState
 from app.delivery.dispatcher import Dispatcher
-from app.delivery.interfaces import DeliveryContext, DestinationDirectory, OpenWire
+from app.delivery.interfaces import DeliveryContext, DestinationDirectory, OpenClient
 from app.delivery.limits import DeliveryLimits
 from app.delivery.maintenance import Housekeeping
 from app.delivery.observer import Nobody, Observer
@@ -26,7 +26,7 @@ from app.transform import transform as real_transform
 _log = structlog.get_logger()
 
 IDLE_S = 60.0
-"""An outlet without work is closed after this; the next delivery makes a new one."""
+"""An sender without work is closed after this; the next delivery makes a new one."""
 ABANDON_S = 2.0
 """To write down, after the deadline, which posts were cut off."""
 RENEWALS = 6
@@ -41,8 +41,8 @@ class Supervisor:
         *,
         spool: Spool,
         tenants: DestinationDirectory,
-        pace: DeliveryLimits,
-        open_wire: OpenWire,
+        limits: DeliveryLimits,
+        open_client: OpenClient,
         on_fatal: Callable[[str], None],
         observer: Observer | None = None,
         transform: Transform = real_transform,
@@ -53,25 +53,25 @@ class Supervisor:
         """Why delivering has ended for good, in words; ``None`` while it runs."""
         self._spool = spool
         self._tenants = tenants
-        self._pace = pace
+        self._limits = limits
         self._on_fatal = on_fatal
         self._observer = observer = observer or Nobody()
         rng = rng or Random()  # noqa: S311  jitter, nothing secret
-        self._ledger = Claims(spool, observer=observer, rng=rng)
-        shared = DeliveryContext(
-            pace=pace,
-            ledger=self._ledger,
+        self._claims = Claims(spool, observer=observer, rng=rng)
+        context = DeliveryContext(
+            limits=limits,
+            claims=self._claims,
             observer=observer,
             tenants=tenants,
-            open_wire=open_wire,
+            open_client=open_client,
             rng=rng,
             clock=clock,
             spawn=self._spawn,
-            wake=lambda: self._feeder.wake(),  # noqa: PLW0108  the feeder is made of this very value
+            wake=lambda: self._dispatcher.wake(),  # noqa: PLW0108  the dispatcher is made of this very value
         )
-        self._feeder = Dispatcher(spool, shared, transform)
+        self._dispatcher = Dispatcher(spool, context, transform)
         self._housekeeping = Housekeeping(
-            spool, tenants, pace, observer=observer, sweep=partial(self._feeder.sweep, idle_s=IDLE_S)
+            spool, tenants, limits, observer=observer, sweep=partial(self._dispatcher.sweep, idle_s=IDLE_S)
         )
         self._workers: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -79,12 +79,12 @@ class Supervisor:
 
     def start(self) -> None:
         """Begin to deliver."""
-        self._ledger.on_room(self._feeder.room)
+        self._claims.on_room(self._dispatcher.room_made)
         self._tenants.on_change(self._changed)
         self._tell_of_unverified(self._tenants.snapshot)
-        self._spool.on_due(self._feeder.wake)
+        self._spool.on_due(self._dispatcher.wake)
         for name, worker in (
-            ("feeder", self._feeder.run()),
+            ("dispatcher", self._dispatcher.run()),
             ("housekeeping", self._housekeeping.run()),
             ("leases", self._keep_leases()),
         ):
@@ -99,28 +99,28 @@ class Supervisor:
         """
         self._draining = True
         ends = asyncio.get_running_loop().time() + deadline_s
-        self._feeder.stop()
-        self._feeder.end_all()
+        self._dispatcher.stop()
+        self._dispatcher.end_all()
         await self._wait(set(self._workers[:1]), ends)
-        outlets = self._feeder.end_all()
+        senders = self._dispatcher.end_all()
         while (posts := self._posts()) and await self._wait(posts, ends):
             pass
         for task in (*self._workers, *self._tasks):
             task.cancel()
         await asyncio.gather(*self._workers, *self._tasks, return_exceptions=True)
-        _log.info("delivery.drained", unfinished=len(self._ledger))
+        _log.info("delivery.drained", unfinished=len(self._claims))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ABANDON_S):
-                await asyncio.gather(*(outlet.abandon() for outlet in outlets))
+                await asyncio.gather(*(sender.abandon() for sender in senders))
 
     @property
     def trouble(self) -> str | None:
         """Why outcomes cannot be written to the spool just now, for readiness."""
-        return self._ledger.trouble
+        return self._claims.trouble
 
     def states(self) -> list[LaneState]:
         """What does not deliver just now and why, for readiness; empty when all is well."""
-        return self._feeder.states()
+        return self._dispatcher.states()
 
     def _posts(self) -> set[asyncio.Task[None]]:
         """What a drain waits for: posts and what follows from them. A probe that hangs is worth nothing."""
@@ -139,11 +139,11 @@ class Supervisor:
 
     async def _keep_leases(self) -> None:
         while True:
-            await asyncio.sleep(self._pace.lease_s / RENEWALS)
-            sure = self._ledger.sure
-            await self._ledger.renew(lease_s=self._pace.lease_s)
-            if not sure:
-                self._feeder.go_on()
+            await asyncio.sleep(self._limits.lease_s / RENEWALS)
+            safe = self._claims.lease_is_safe
+            await self._claims.renew(lease_s=self._limits.lease_s)
+            if not safe:
+                self._dispatcher.pump_all()
 
     def _tell_of_unverified(self, snapshot: Snapshot) -> None:
         destinations = [each for tenant in snapshot.tenants.values() for each in tenant.destinations]
@@ -152,7 +152,7 @@ class Supervisor:
     def _changed(self, snapshot: Snapshot) -> None:
         if not self._draining:
             self._tell_of_unverified(snapshot)
-            self._feeder.changed(snapshot)
+            self._dispatcher.changed(snapshot)
             self._housekeeping.wake()
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:

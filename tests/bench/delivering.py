@@ -134,8 +134,8 @@ async def supervisor(
     running = Supervisor(
         spool=on,
         tenants=known,
-        pace=pace_of(told),
-        open_wire=HecClients(wire_limits_of(told)).open,
+        limits=pace_of(told),
+        open_client=HecClients(wire_limits_of(told)).open,
         on_fatal=died.append,
         observer=seen,
         transform=transform_,  # type: ignore[arg-type] # one that hands out what was made before is one too

@@ -85,7 +85,7 @@ class World:
     spool: SqliteSpool
     clock: SpoolClock
     registry: Registry
-    pace: DeliveryLimits
+    limits: DeliveryLimits
     log: list[Any]
     fatal: list[str] = field(default_factory=list)
     supervisor: Supervisor = field(init=False)
@@ -95,18 +95,18 @@ class World:
         """Start a supervisor."""
         clients = HecClients(
             WireLimits(
-                connect_timeout_s=self.pace.hec_connect_timeout_s,
-                timeout_s=self.pace.hec_timeout_s,
-                keepalive_s=self.pace.hec_keepalive_s,
-                connection_age_max_s=self.pace.hec_connection_age_max_s,
-                connections_max=self.pace.concurrency_max,
+                connect_timeout_s=self.limits.hec_connect_timeout_s,
+                timeout_s=self.limits.hec_timeout_s,
+                keepalive_s=self.limits.hec_keepalive_s,
+                connection_age_max_s=self.limits.hec_connection_age_max_s,
+                connections_max=self.limits.concurrency_max,
             )
         )
         parts: dict[str, Any] = {
             "spool": self.spool,
             "tenants": self.registry,
-            "pace": self.pace,
-            "open_wire": clients.open,
+            "limits": self.limits,
+            "open_client": clients.open,
             "on_fatal": self.fatal.append,
             "rng": Random(7),  # noqa: S311  jitter, the same in every run
         }
@@ -166,7 +166,7 @@ class World:
 
     async def steal(self) -> list[Delivery]:
         """What is claimed is claimed by somebody else, as if its leases had run out."""
-        self.clock.ahead_s += self.pace.lease_s + 1
+        self.clock.ahead_s += self.limits.lease_s + 1
         return await self.spool.claim(limit=1000, per_stream=1000, bytes_max=10**9, lease_s=3600)
 
     def rotate(self, tenant: str, token_value: str) -> None:
@@ -233,7 +233,7 @@ def tenants_file(
 
 
 @asynccontextmanager
-async def world(folder: Path, parts: list[Part], **pace: Any) -> AsyncIterator[World]:
+async def world(folder: Path, parts: list[Part], **limits: Any) -> AsyncIterator[World]:
     """A world with these destinations; nothing runs before ``run``."""
     structlog.reset_defaults()
     registry = Registry.load(
@@ -249,7 +249,7 @@ async def world(folder: Path, parts: list[Part], **pace: Any) -> AsyncIterator[W
         steady=clock,
     )
     with capture_logs() as log:
-        made = World(folder, spool, clock, registry, replace(PACE, **pace), log)
+        made = World(folder, spool, clock, registry, replace(PACE, **limits), log)
         try:
             yield made
         finally:
@@ -259,12 +259,12 @@ async def world(folder: Path, parts: list[Part], **pace: Any) -> AsyncIterator[W
 
 
 @asynccontextmanager
-async def acme(folder: Path, splunk: StandInSplunk, *, batch: int = 0, **pace: Any) -> AsyncIterator[World]:
+async def acme(folder: Path, splunk: StandInSplunk, *, batch: int = 0, **limits: Any) -> AsyncIterator[World]:
     """The world of one tenant. With ``batch`` hooks that many make a batch, however slow the machine."""
     if batch:
-        pace |= {"batch_hec_events_max": batch, "linger_s": 0.2}
+        limits |= {"batch_hec_events_max": batch, "linger_s": 0.2}
     splunk.set_token(HecToken("acme-token", indexes=("sentry",)))
-    async with world(folder, [Part("acme", splunk.url, "acme-token")], **pace) as made:
+    async with world(folder, [Part("acme", splunk.url, "acme-token")], **limits) as made:
         yield made
 
 

@@ -27,13 +27,13 @@ def splunk_with_acks(**knobs: Any) -> StandInSplunk:
 
 @asynccontextmanager
 async def acme(
-    folder: Path, splunk: StandInSplunk, *, poll_s: float = 0.05, expiry_s: float = 60.0, batch: int = 0, **pace: Any
+    folder: Path, splunk: StandInSplunk, *, poll_s: float = 0.05, expiry_s: float = 60.0, batch: int = 0, **limits: Any
 ) -> AsyncIterator[World]:
     """The world of one tenant that asks for acks."""
     if batch:
-        pace |= {"batch_hec_events_max": batch, "linger_s": 0.2}
+        limits |= {"batch_hec_events_max": batch, "linger_s": 0.2}
     keys = {"ack": True, "ack_poll_s": poll_s, "ack_expiry_s": expiry_s}
-    async with world(folder, [Part("acme", splunk.url, "acme-token", more=keys)], **pace) as made:
+    async with world(folder, [Part("acme", splunk.url, "acme-token", more=keys)], **limits) as made:
         yield made
 
 

@@ -16,7 +16,7 @@ TOKEN = HecToken("acme-token", indexes=("sentry",))
 
 @asynccontextmanager
 async def two(
-    folder: Path, *, token: HecToken = TOKEN, observer: Observer | None = None, **pace: Any
+    folder: Path, *, token: HecToken = TOKEN, observer: Observer | None = None, **limits: Any
 ) -> AsyncIterator[tuple[World, list[StayingSplunk]]]:
     """Two Splunks that one destination names."""
     async with AsyncExitStack() as stack:
@@ -25,7 +25,7 @@ async def two(
         if token.use_ack:
             more |= {"ack": True, "ack_poll_s": 0.05, "ack_expiry_s": 60}
         parts = [Part("acme", splunks[0].url, "acme-token", more=more)]
-        made = await stack.enter_async_context(world(folder, parts, **({"batch_hec_events_max": 5} | pace)))
+        made = await stack.enter_async_context(world(folder, parts, **({"batch_hec_events_max": 5} | limits)))
         made.run(observer=observer)
         yield made, splunks
 

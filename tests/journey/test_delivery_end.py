@@ -72,7 +72,7 @@ async def test_a_worker_that_dies_is_fatal_and_said(tmp_path: Path) -> None:
     async with StandInSplunk([]) as splunk, acme(tmp_path, splunk) as here:
         here.run(spool=Broken(here.spool))
         await until(lambda: here.fatal)
-        assert here.fatal == ["worker feeder died: ZeroDivisionError"]
+        assert here.fatal == ["worker dispatcher died: ZeroDivisionError"]
         assert here.supervisor.problem == here.fatal[0]
         assert here.said("worker.died")
 
@@ -89,7 +89,7 @@ async def test_a_post_that_dies_is_fatal_too(tmp_path: Path) -> None:
 
     async with StandInSplunk([]) as splunk, acme(tmp_path, splunk) as here:
         await here.accept(1)
-        here.run(open_wire=lambda _: Broken())
+        here.run(open_client=lambda _: Broken())
         await until(lambda: here.fatal)
         assert here.fatal == ["worker post died: ZeroDivisionError"]
 

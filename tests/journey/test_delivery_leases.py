@@ -23,23 +23,23 @@ async def test_leases_of_what_waits_long_are_renewed(tmp_path: Path) -> None:
 
 
 async def test_what_is_still_held_when_its_lease_ran_out_is_not_delivered_twice(tmp_path: Path) -> None:
-    """The ledger goes on under the new claim, and what it had to say is said under that one."""
+    """The claims goes on under the new claim, and what it had to say is said under that one."""
     async with world(tmp_path, [Part("acme", "http://127.0.0.1:9", "t")]) as here:
         await here.accept(2)
         rng = Random(1)  # noqa: S311  jitter
-        ledger = Claims(here.spool, observer=Nobody(), rng=rng)
+        claims = Claims(here.spool, observer=Nobody(), rng=rng)
 
         async def claim(lease_s: float) -> list[Delivery]:
             claimed = await here.spool.claim(limit=9, per_stream=9, bytes_max=10_000, lease_s=lease_s)
-            return ledger.take(claimed)
+            return claims.take(claimed)
 
         first = await claim(0.01)
         await asyncio.sleep(0.05)
         assert (len(first), await claim(30)) == (2, [])
-        assert (len(ledger), ledger.held(first[0].stream)) == (2, 2)
-        await ledger.settle(first)
+        assert (len(claims), claims.held(first[0].stream)) == (2, 2)
+        await claims.settle(first)
         assert await here.waiting() == 0
-        assert (len(ledger), ledger.bytes_held, ledger.bytes_of(first[0].stream)) == (0, 0, 0)
+        assert (len(claims), claims.bytes_held, claims.bytes_of(first[0].stream)) == (0, 0, 0)
 
 
 async def test_what_somebody_else_has_by_now_is_not_posted(tmp_path: Path) -> None:

@@ -65,11 +65,11 @@ class Lanes(RuleBasedStateMachine):
         self.faults = faults
         self.run(self._begin({**PACE, "batch_hec_events_max": batch, "concurrency_max": posts}))
 
-    async def _begin(self, pace: dict[str, Any]) -> None:
+    async def _begin(self, limits: dict[str, Any]) -> None:
         folder = Path(self.parts.enter_context(tempfile.TemporaryDirectory()))
         await self.parts.enter_async_context(self.splunk)
         parts = [Part(each, self.splunk.url, each) for each in TENANTS]
-        self.here = await self.parts.enter_async_context(world(folder, parts, **pace))
+        self.here = await self.parts.enter_async_context(world(folder, parts, **limits))
         self.world.run()
 
     @rule(tenant=tenants, sizes=st.lists(st.sampled_from([0, 0, 0, 0, TOO_LARGE]), min_size=1, max_size=12))

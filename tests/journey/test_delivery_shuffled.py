@@ -56,8 +56,8 @@ async def test_everything_is_indexed_or_buried(tmp_path: Path, seed: int, faults
         for each in tenants:
             splunk.script(*rng.choices(faults, k=30), token=each)
         parts = [Part(each, splunk.url, each) for each in tenants]
-        pace = {"batch_hec_events_max": rng.randint(2, 40), "concurrency_max": rng.randint(1, 8)}
-        async with world(tmp_path, parts, retry_base_s=0.005, retry_max_s=0.03, **pace) as here:
+        limits = {"batch_hec_events_max": rng.randint(2, 40), "concurrency_max": rng.randint(1, 8)}
+        async with world(tmp_path, parts, retry_base_s=0.005, retry_max_s=0.03, **limits) as here:
             healthy: list[str] = []
             poison: list[str] = []
             here.run()

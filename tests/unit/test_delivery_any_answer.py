@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from app.delivery.destination.batch import PendingEvent, divide, take
-from app.delivery.destination.rate import Flow, shrunk
+from app.delivery.destination.rate import Flow, shrink_body
 from app.model import Attempt, Delivery, Hook, Stream
 from app.sandbox.splunk import Fault, HecToken
 from app.sandbox.splunk.plan import Ending, planned
@@ -115,12 +115,12 @@ class AnyAnswer(RuleBasedStateMachine):
     @rule(data=st.data(), most=st.integers(1, 30), gzip=st.booleans())
     def post(self, data: st.DataObject, most: int, *, gzip: bool) -> None:
         """One batch goes out, and something may go wrong."""
-        parcels = self.next_batch(most)
-        if parcels:
+        hec_events = self.next_batch(most)
+        if hec_events:
             fault = data.draw(st.one_of(FAULTS[self.faults], st.just(SHARP)))
             if fault is SHARP:
-                fault = Fault.busy(after=data.draw(st.integers(0, len(parcels) - 1)))
-            self.carry(parcels, fault, gzip=gzip)
+                fault = Fault.busy(after=data.draw(st.integers(0, len(hec_events) - 1)))
+            self.send(hec_events, fault, gzip=gzip)
 
     def next_batch(self, most: int) -> tuple[PendingEvent, ...]:
         """What a lane would take."""
@@ -128,35 +128,35 @@ class AnyAnswer(RuleBasedStateMachine):
             return self.pieces.popleft()
         return take(self.queue, bytes_max=self.flow.body_bytes or BODY_BYTES_MAX, count_max=most)
 
-    def carry(self, parcels: tuple[PendingEvent, ...], fault: Fault | None, *, gzip: bool) -> None:
-        """Post it, and do what the answer says, as an outlet does."""
-        body = join([each.envelope for each in parcels])
+    def send(self, hec_events: tuple[PendingEvent, ...], fault: Fault | None, *, gzip: bool) -> None:
+        """Post it, and do what the answer says, as a sender does."""
+        body = join([each.envelope for each in hec_events])
         honest = self.splunk.outcome(body).is_success
-        verdict = judge(self.splunk.post(body, fault), len(parcels), gzipped=gzip)
+        verdict = judge(self.splunk.post(body, fault), len(hec_events), gzipped=gzip)
         if verdict.confirm:
-            verdict = self.confirmed(parcels[0], verdict)
-        division = divide(parcels, verdict)
+            verdict = self.confirmed(hec_events[0], verdict)
+        division = divide(hec_events, verdict)
         self.delivered += [each.delivery.hook.delivery_id for each in division.delivered]
         self.buried += [each.delivery.hook.delivery_id for each in division.buried]
         if honest and lies(fault):
             self.condemned |= {each.delivery.hook.delivery_id for each in division.buried}
         attempt = Attempt(0.0, 0.0, verdict.words, verdict.ambiguous)
         self.pieces.extend(
-            tuple(each.posted(attempt, doubted=verdict.confirm) for each in piece) for piece in division.resend
+            tuple(each.posted(attempt, refused_once=verdict.confirm) for each in piece) for piece in division.resend
         )
         self.queue.extend(released(each, attempt) for each in division.release)
         if verdict.shrink:
-            self.flow = shrunk(self.flow, body_bytes=len(body))
+            self.flow = shrink_body(self.flow, body_bytes=len(body))
 
-    def confirmed(self, parcel: PendingEvent, verdict: Verdict) -> Verdict:
+    def confirmed(self, hec_event: PendingEvent, verdict: Verdict) -> Verdict:
         """An empty post first, and refused once more."""
         assert judge_probe(self.splunk.post(b"", None)) is None
-        return verdict if parcel.doubted else replace(verdict, rest=Rest.NOW)
+        return verdict if hec_event.refused_once else replace(verdict, rest=Rest.NOW)
 
     @invariant()
     def nothing_is_lost(self) -> None:
         """Each is in exactly one place, and what is called delivered is indexed."""
-        waiting = [*self.queue, *(parcel for piece in self.pieces for parcel in piece)]
+        waiting = [*self.queue, *(hec_event for piece in self.pieces for hec_event in piece)]
         places = Counter([each.delivery.hook.delivery_id for each in waiting] + self.delivered + self.buried)
         assert places == Counter(self.healthy | self.poison)
         assert set(self.delivered) <= {each.id for each in self.splunk.indexed} <= self.healthy
@@ -178,8 +178,8 @@ class AnyAnswer(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Splunk is well again: everything comes to its end, and soon."""
         posts = 0
-        while parcels := self.next_batch(10):
-            self.carry(parcels, None, gzip=True)
+        while hec_events := self.next_batch(10):
+            self.send(hec_events, None, gzip=True)
             posts += 1
             assert posts <= 12 * (len(self.healthy) + len(self.poison)), "resending has no end"
         self.nothing_is_lost()
@@ -189,15 +189,15 @@ class AnyAnswer(RuleBasedStateMachine):
         assert self.poison <= set(self.buried)
 
 
-def released(parcel: PendingEvent, attempt: Attempt) -> PendingEvent:
+def released(hec_event: PendingEvent, attempt: Attempt) -> PendingEvent:
     """As it comes back after a release and another claim."""
-    tried = (*parcel.tried, attempt)
+    tried = (*hec_event.tried, attempt)
     delivery = replace(
-        parcel.delivery,
-        attempts=parcel.delivery.attempts + len(tried),
-        ambiguous=parcel.delivery.ambiguous + sum(each.ambiguous for each in tried),
+        hec_event.delivery,
+        attempts=hec_event.delivery.attempts + len(tried),
+        ambiguous=hec_event.delivery.ambiguous + sum(each.ambiguous for each in tried),
     )
-    envelope = mark(parcel.envelope, delivery.attempts + 1) if delivery.ambiguous else parcel.envelope
+    envelope = mark(hec_event.envelope, delivery.attempts + 1) if delivery.ambiguous else hec_event.envelope
     return PendingEvent(delivery, envelope)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.delivery.destination.batch import Batch, PendingEvent, divide, take
-from app.delivery.destination.rate import Flow, company, grown, paused, shrunk, slowed
+from app.delivery.destination.rate import Flow, batch_limit, decrease, increase, reset, shrink_body
 from app.model import Attempt, Delivery, Hook, Secret, Stream
 from app.splunk.answers import Answer, HecBody, Outcome, Rest, Verdict, judge
 
@@ -112,8 +112,8 @@ def test_every_member_of_a_batch_has_one_place(rest: Rest) -> None:
     assert [*placed, *(each for piece in division.resend for each in piece)] == sent
 
 
-def parcel(size: int = 10, *, attempts: int = 0, ambiguous: int = 0, tenant: str = "acme") -> PendingEvent:
-    """A parcel of so many bytes that failed so often."""
+def hec_event(size: int = 10, *, attempts: int = 0, ambiguous: int = 0, tenant: str = "acme") -> PendingEvent:
+    """A hec_event of so many bytes that failed so often."""
     stream = Stream(tenant, "main")
     hook = Hook(delivery_id="d", tenant=tenant, payload=b"")
     delivery = Delivery(seq=1, lease="l", stream=stream, hook=hook, attempts=attempts, ambiguous=ambiguous)
@@ -122,21 +122,21 @@ def parcel(size: int = 10, *, attempts: int = 0, ambiguous: int = 0, tenant: str
 
 def test_a_batch_keeps_both_limits_and_one_too_large_goes_alone() -> None:
     """Bytes include the line breaks between envelopes."""
-    queue = deque([parcel(100)] * 5 + [parcel(1000)] + [parcel(100)] * 9)
+    queue = deque([hec_event(100)] * 5 + [hec_event(1000)] + [hec_event(100)] * 9)
     sizes = []
     while queue:
         taken = take(queue, bytes_max=403, count_max=7)
         sizes.append([len(each.envelope) for each in taken])
     assert sizes == [[100] * 4, [100], [1000], [100] * 4, [100] * 4, [100]]
-    assert len(take(deque([parcel()] * 9), bytes_max=10_000, count_max=7)) == 7
+    assert len(take(deque([hec_event()] * 9), bytes_max=10_000, count_max=7)) == 7
 
 
 def test_what_failed_often_goes_in_small_company() -> None:
     """So that what breaks connections ends up alone."""
-    assert [company(attempts=0, ambiguous=n, most=500) for n in range(7)] == [500, 500, 125, 31, 7, 1, 1]
-    assert company(attempts=7, ambiguous=0, most=500) == 500
-    assert company(attempts=20, ambiguous=0, most=500) == 1
-    queue = deque([parcel()] * 3 + [parcel(ambiguous=5)] + [parcel()] * 2)
+    assert [batch_limit(attempts=0, ambiguous=n, most=500) for n in range(7)] == [500, 500, 125, 31, 7, 1, 1]
+    assert batch_limit(attempts=7, ambiguous=0, most=500) == 500
+    assert batch_limit(attempts=20, ambiguous=0, most=500) == 1
+    queue = deque([hec_event()] * 3 + [hec_event(ambiguous=5)] + [hec_event()] * 2)
     assert [len(take(queue, bytes_max=10_000, count_max=500)) for _ in range(3)] == [3, 1, 2]
 
 
@@ -144,40 +144,40 @@ def test_a_batch_of_two_streams_cannot_be_made() -> None:
     """It would show a tenant's hec_events to another."""
     secret = Secret("env:T", b"hec-secret")
     with pytest.raises(ValueError, match="another stream"):
-        Batch(Stream("acme", "main"), "main", secret, (parcel(), parcel(tenant="other")))
-    assert "hec-secret" not in repr(Batch(Stream("acme", "main"), "main", secret, (parcel(),)))
+        Batch(Stream("acme", "main"), "main", secret, (hec_event(), hec_event(tenant="other")))
+    assert "hec-secret" not in repr(Batch(Stream("acme", "main"), "main", secret, (hec_event(),)))
 
 
 def test_a_parcel_remembers_its_posts_and_that_it_may_have_arrived() -> None:
     """A clean post after an ambiguous one does not make it certain again."""
     lost, refused = Attempt(1.0, 0.5, "no answer in time", ambiguous=True), Attempt(2.0, 0.1, "Splunk is busy")
-    posted = parcel().posted(lost)
+    posted = hec_event().posted(lost)
     assert b'"relay_attempt":2,' in posted.envelope
     again = posted.posted(refused)
     assert (again.tried, again.envelope) == ((lost, refused), posted.envelope)
-    before = replace(parcel(), delivery=replace(parcel().delivery, attempts=3))
+    before = replace(hec_event(), delivery=replace(hec_event().delivery, attempts=3))
     assert b'"relay_attempt":5,' in before.posted(lost).envelope
 
 
 def test_a_parcel_learns_later_what_became_of_its_last_post() -> None:
     """Accepted is told apart from indexed, and from lost."""
-    accepted = parcel().accepted(Attempt(1.0, 0.5, "success"))
-    assert accepted.told("indexed").tried == (Attempt(1.0, 0.5, "success; indexed"),)
-    assert accepted.told("nobody knows", ambiguous=True).tried[-1].ambiguous
+    accepted = hec_event().accepted(Attempt(1.0, 0.5, "success"))
+    assert accepted.with_outcome("indexed").tried == (Attempt(1.0, 0.5, "success; indexed"),)
+    assert accepted.with_outcome("nobody knows", ambiguous=True).tried[-1].ambiguous
 
 
 def test_concurrency_grows_by_one_a_round_and_halves() -> None:
     """Additive increase while all posts are in use, multiplicative decrease, never below one or above the limit."""
     flow = Flow(posts=2.0)
     for _ in range(2):
-        flow = grown(flow, saturated=True, posts_max=8, batch_max=500)
+        flow = increase(flow, saturated=True, posts_max=8, batch_max=500)
     assert 2.9 <= flow.posts <= 3.0
-    assert grown(flow, saturated=False, posts_max=8, batch_max=500).posts == flow.posts
+    assert increase(flow, saturated=False, posts_max=8, batch_max=500).posts == flow.posts
     for _ in range(100):
-        flow = grown(flow, saturated=True, posts_max=8, batch_max=500)
+        flow = increase(flow, saturated=True, posts_max=8, batch_max=500)
     assert (flow.posts, flow.held) == (8.0, 4500)
-    assert slowed(flow).posts == 4.0
-    assert slowed(slowed(slowed(slowed(flow)))).posts == 1.0
-    assert paused(flow) == Flow(posts=4.0)
-    assert shrunk(flow, body_bytes=100_000).body_bytes == 50_000
-    assert shrunk(flow, body_bytes=1_000).body_bytes == 10_000
+    assert decrease(flow).posts == 4.0
+    assert decrease(decrease(decrease(decrease(flow)))).posts == 1.0
+    assert reset(flow) == Flow(posts=4.0)
+    assert shrink_body(flow, body_bytes=100_000).body_bytes == 50_000
+    assert shrink_body(flow, body_bytes=1_000).body_bytes == 10_000

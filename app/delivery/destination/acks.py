@@ -37,21 +37,21 @@ class _Pending:
     hec_token: Secret
     since: float
     """The loop's clock."""
-    parcels: list[PendingEvent] = field(default_factory=list)
+    hec_events: list[PendingEvent] = field(default_factory=list)
     batches: int = 0
     trues: int = 0
 
 
 class AckTracker:
-    """One per outlet; does nothing where no acks are asked for. ``on_end`` is called once nothing waits."""
+    """One per sender; does nothing where no acks are asked for. ``on_end`` is called once nothing waits."""
 
     def __init__(
         self,
         destination: Destination,
-        wire: HecTransport,
-        shared: DeliveryContext,
+        client: HecTransport,
+        context: DeliveryContext,
         *,
-        completing: OutcomeWriter,
+        outcomes: OutcomeWriter,
         on_end: Callable[[], None],
     ) -> None:
         self.count = 0
@@ -60,9 +60,9 @@ class AckTracker:
         self._stream = Stream(destination.tenant, destination.name)
         self._asks = destination.ack is not None
         self._ack = destination.ack or Ack()
-        self._wire = wire
-        self._shared = shared
-        self._completing = completing
+        self._client = client
+        self._context = context
+        self._outcomes = outcomes
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._pending: dict[str, dict[int, _Pending]] = {}
@@ -96,10 +96,10 @@ class AckTracker:
             state="accepted" if self.count else "unacknowledged",
             words=said,
             act=act.value,
-            since=self._shared.clock() - age_s,
+            since=self._context.clock() - age_s,
         )
 
-    def hold(
+    def track(
         self, batch: Batch, answer: Answer, verdict: Verdict, division: Division[PendingEvent], attempt: Attempt
     ) -> tuple[Verdict, Division[PendingEvent]]:
         """Keep what was accepted until it is indexed; what is left of ``division`` is the caller's."""
@@ -111,15 +111,15 @@ class AckTracker:
             return verdict, division
         if verdict.outcome is Outcome.DELIVERED:
             verdict = replace(verdict, outcome=Outcome.ACCEPTED)
-        parcels = [each.accepted(attempt) for each in division.delivered]
+        hec_events = [each.accepted(attempt) for each in division.delivered]
         if ack_id is None:
-            self._lose(parcels, "accepted, but the answer names no id to ask for", "unnamed")
+            self._lose(hec_events, "accepted, but the answer names no id to ask for", "unnamed")
         else:
             self._disabled = ""
-            self._add(batch.hec_token, answer.channel, ack_id, parcels)
+            self._add(batch.hec_token, answer.channel, ack_id, hec_events)
         return verdict, replace(division, delivered=())
 
-    def heed(self, answer: Answer) -> None:
+    def apply_answer(self, answer: Answer) -> None:
         """Where Splunk says that it keeps too many acks (codes 25 and 27), they are fetched without waiting."""
         if answer.code in ACKS_FULL:
             self._hurry.set()
@@ -131,25 +131,33 @@ class AckTracker:
 
     def abandon(self) -> list[PendingEvent]:
         """Everything that waits, no longer here: nobody will ask for it."""
-        parcels = [parcel for row in self._pending.values() for each in row.values() for parcel in each.parcels]
+        hec_events = [
+            hec_event
+            for batches in self._pending.values()
+            for pending in batches.values()
+            for hec_event in pending.hec_events
+        ]
         self._pending.clear()
-        if parcels:
+        if hec_events:
             self._counted(-self.count)
-        return [each.told("the relay was stopped before it was told to be indexed", ambiguous=True) for each in parcels]
+        return [
+            hec_event.with_outcome("the relay was stopped before it was told to be indexed", ambiguous=True)
+            for hec_event in hec_events
+        ]
 
-    def _add(self, hec_token: Secret, channel: str, ack_id: int, parcels: Sequence[PendingEvent]) -> None:
+    def _add(self, hec_token: Secret, channel: str, ack_id: int, hec_events: Sequence[PendingEvent]) -> None:
         row = self._pending.setdefault(channel, {})
-        each = row.setdefault(ack_id, _Pending(hec_token, self._loop.time()))
-        each.parcels += parcels
-        each.batches += 1
-        self._counted(len(parcels))
+        pending = row.setdefault(ack_id, _Pending(hec_token, self._loop.time()))
+        pending.hec_events += hec_events
+        pending.batches += 1
+        self._counted(len(hec_events))
         if not self.polling:
             self.polling = True
-            self._shared.spawn(self._run(), "ack")
+            self._context.spawn(self._run(), "ack")
 
     def _counted(self, change: int) -> None:
         self.count += change
-        self._shared.observer.awaiting(self._stream, count=self.count)
+        self._context.observer.awaiting(self._stream, count=self.count)
 
     async def _run(self) -> None:
         try:
@@ -163,7 +171,7 @@ class AckTracker:
         self._on_end()
 
     async def _rest(self) -> None:
-        """Until the next polls; at the end of the relay or of the outlet they come soon."""
+        """Until the next polls; at the end of the relay or of the sender they come soon."""
         if self._ending:
             await asyncio.sleep(min(self._ack.poll_s, ENDING_POLL_S))
             return
@@ -178,60 +186,61 @@ class AckTracker:
         for first in range(0, len(ids), POLL_IDS_MAX):
             row = self._pending[channel]
             asked = ids[first : first + POLL_IDS_MAX]
-            answer = await self._wire.poll(asked, channel=channel, hec_token=row[asked[0]].hec_token)
-            told = judge_poll(answer)
-            match told.poll:
+            answer = await self._client.poll(asked, channel=channel, hec_token=row[asked[0]].hec_token)
+            report = judge_poll(answer)
+            match report.poll:
                 case Poll.TOLD:
-                    self._heed(channel, [each for each in asked if told.acks.get(each)])
+                    self._apply_poll(channel, [each for each in asked if report.acks.get(each)])
                 case Poll.LOST:
-                    self._drop(channel, asked, told.words, "poll_lost")
+                    self._drop(channel, asked, report.words, "poll_lost")
                 case Poll.DISABLED:
-                    self._disable(told.words)
+                    self._disable(report.words)
                     self._confirm(self._take(channel, asked), "disabled")
                 case Poll.AGAIN:
                     return
 
-    def _heed(self, channel: str, true: Sequence[int]) -> None:
+    def _apply_poll(self, channel: str, true: Sequence[int]) -> None:
         row = self._pending[channel]
-        for each in true:
-            row[each].trues += 1
-        self._confirm(self._take(channel, [each for each in true if row[each].trues >= row[each].batches]), "indexed")
+        for ack_id in true:
+            row[ack_id].trues += 1
+        done = [ack_id for ack_id in true if row[ack_id].trues >= row[ack_id].batches]
+        self._confirm(self._take(channel, done), "indexed")
 
     def _take(self, channel: str, ids: Sequence[int]) -> list[_Pending]:
         row = self._pending[channel]
         taken = [row.pop(each) for each in ids]
         if not row:
             del self._pending[channel]
-        self._counted(-sum(len(each.parcels) for each in taken))
+        self._counted(-sum(len(each.hec_events) for each in taken))
         return taken
 
     def _confirm(self, taken: Sequence[_Pending], how: str) -> None:
-        parcels = [parcel for each in taken for parcel in each.parcels]
-        if not parcels:
+        hec_events = [hec_event for each in taken for hec_event in each.hec_events]
+        if not hec_events:
             return
         after_s = self._loop.time() - min(each.since for each in taken)
-        events.confirmed(self._stream, hec_events=len(parcels), after_s=after_s, is_indexed=how == "indexed")
-        self._shared.observer.acknowledged(self._stream, ack=how, count=len(parcels))
+        events.confirmed(self._stream, hec_events=len(hec_events), after_s=after_s, is_indexed=how == "indexed")
+        self._context.observer.acknowledged(self._stream, ack=how, count=len(hec_events))
         said = f"told to be indexed after {after_s:.1f} s" if how == "indexed" else "no acknowledgment is given"
-        self._shared.spawn(self._completing.settle([each.told(said) for each in parcels]), "settle")
+        self._context.spawn(self._outcomes.settle([each.with_outcome(said) for each in hec_events]), "settle")
 
     def _drop(self, channel: str, ids: Sequence[int], fault: str, how: str) -> None:
         """They are sent again. A late ``true`` for their ids must not confirm what comes: that gets a new channel."""
-        if channel in self._wire.channels:
+        if channel in self._client.channels:
             self._left[channel] = self._loop.time() + self._ack.expiry_s
-            self._wire.renew(channel)
-        self._lose([parcel for each in self._take(channel, ids) for parcel in each.parcels], fault, how)
+            self._client.renew(channel)
+        self._lose([hec_event for each in self._take(channel, ids) for hec_event in each.hec_events], fault, how)
 
-    def _lose(self, parcels: Sequence[PendingEvent], fault: str, how: str) -> None:
-        events.unconfirmed(self._stream, hec_events=len(parcels), fault=fault)
-        self._shared.observer.acknowledged(self._stream, ack=how, count=len(parcels))
-        self._shared.observer.resent(self._stream, count=len(parcels), ambiguous=True)
-        lost = [each.told(fault, ambiguous=True) for each in parcels]
-        self._shared.spawn(self._completing.release(lost, fault=fault), "release")
+    def _lose(self, hec_events: Sequence[PendingEvent], fault: str, how: str) -> None:
+        events.unconfirmed(self._stream, hec_events=len(hec_events), fault=fault)
+        self._context.observer.acknowledged(self._stream, ack=how, count=len(hec_events))
+        self._context.observer.resent(self._stream, count=len(hec_events), ambiguous=True)
+        lost = [each.with_outcome(fault, ambiguous=True) for each in hec_events]
+        self._context.spawn(self._outcomes.release(lost, fault=fault), "release")
 
     def _give_up(self) -> None:
         """What is overdue, and what waits in a channel that was left a while ago."""
-        now, used = self._loop.time(), self._wire.channels
+        now, used = self._loop.time(), self._client.channels
         self._left = {channel: at for channel, at in self._left.items() if channel in self._pending}
         for channel in list(self._pending):
             if channel not in used:

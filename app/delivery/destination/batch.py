@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from app.delivery.destination.rate import company
+from app.delivery.destination.rate import batch_limit
 from app.model import Attempt, Delivery, Secret, Stream
 from app.splunk.answers import Rest, Verdict
 from app.splunk.encode import join, mark
@@ -22,26 +22,26 @@ class PendingEvent:
     envelope: bytes
     tried: tuple[Attempt, ...] = ()
     """The posts since it was claimed, oldest first."""
-    doubted: bool = False
+    refused_once: bool = False
     """It was refused alone by something before Splunk while Splunk was well."""
 
-    def posted(self, attempt: Attempt, *, doubted: bool = False) -> "PendingEvent":
+    def posted(self, attempt: Attempt, *, refused_once: bool = False) -> "PendingEvent":
         """The same after a post that did not deliver it, to be posted again; marked if that is not certain."""
         tried = (*self.tried, attempt)
         envelope = self.envelope
         if attempt.ambiguous:
             envelope = mark(envelope, self.delivery.attempts + len(tried) + 1)
-        return replace(self, tried=tried, doubted=doubted, envelope=envelope)
+        return replace(self, tried=tried, refused_once=refused_once, envelope=envelope)
 
     def accepted(self, attempt: Attempt) -> "PendingEvent":
         """The same after a post that Splunk accepted, without what is not needed while the ack is awaited."""
         return replace(self, tried=(*self.tried, attempt), envelope=b"")
 
-    def told(self, words: str, *, ambiguous: bool = False) -> "PendingEvent":
+    def with_outcome(self, words: str, *, ambiguous: bool = False) -> "PendingEvent":
         """The same once it is known what became of the last post."""
         *before, last = self.tried
-        told = last._replace(answer=f"{last.answer}; {words}", ambiguous=ambiguous)
-        return replace(self, tried=(*before, told))
+        last = last._replace(answer=f"{last.answer}; {words}", ambiguous=ambiguous)
+        return replace(self, tried=(*before, last))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,16 +51,16 @@ class Batch:
     stream: Stream
     index: str | None
     hec_token: Secret
-    parcels: tuple[PendingEvent, ...]
+    hec_events: tuple[PendingEvent, ...]
 
     def __post_init__(self) -> None:
         """A batch is of one stream; anything else would show a tenant's hec_events to another."""
-        if any(each.delivery.stream != self.stream for each in self.parcels):
+        if any(each.delivery.stream != self.stream for each in self.hec_events):
             raise ValueError("a batch holds deliveries of another stream")
 
     def body(self) -> bytes:
         """What is posted, before gzip."""
-        return join([each.envelope for each in self.parcels])
+        return join([each.envelope for each in self.hec_events])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,11 @@ def take(queue: deque[PendingEvent], *, bytes_max: int, count_max: int) -> tuple
     size = 0
     room = count_max
     while queue and len(taken) < room:
-        parcel = queue[0]
-        size += len(parcel.envelope) + 1
-        delivery = parcel.delivery
+        hec_event = queue[0]
+        size += len(hec_event.envelope) + 1
+        delivery = hec_event.delivery
         if delivery.attempts or delivery.ambiguous:
-            room = min(room, company(attempts=delivery.attempts, ambiguous=delivery.ambiguous, most=count_max))
+            room = min(room, batch_limit(attempts=delivery.attempts, ambiguous=delivery.ambiguous, most=count_max))
         if taken and (size - 1 > bytes_max or len(taken) >= room):
             break
         taken.append(queue.popleft())

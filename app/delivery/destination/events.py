@@ -72,7 +72,7 @@ def attempted(
         tenant=batch.stream.tenant,
         destination=batch.stream.destination,
         index=batch.index,
-        hec_events=len(batch.parcels),
+        hec_events=len(batch.hec_events),
         bytes=body_bytes,
         status=answer.status or None,
         hec_code=answer.code,

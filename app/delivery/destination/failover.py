@@ -1,4 +1,4 @@
-"""Several addresses of one Splunk as one wire: used in turn, those that fail left out for a while."""
+"""Several addresses of one Splunk as one client: used in turn, those that fail left out for a while."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,11 +24,11 @@ _OF = "/"
 class _Address:
     """One address and whether it is in order."""
 
-    __slots__ = ("act", "breaker", "since", "url", "wire", "words")
+    __slots__ = ("act", "breaker", "client", "since", "url", "words")
 
-    def __init__(self, url: str, wire: HecTransport) -> None:
+    def __init__(self, url: str, client: HecTransport) -> None:
         self.url = url
-        self.wire = wire
+        self.client = client
         self.breaker = Breaker()
         self.words = ""
         """Why it is left out."""
@@ -47,46 +47,46 @@ class FailoverClient:
     """A ``HecTransport`` over several.
 
     What an address surely did not take goes to the next one at once; what it may have taken is answered, as one
-    wire would. An address that fails is left out with a growing pause, then one request tries it. Once all are
+    client would. An address that fails is left out with a growing pause, then one request tries it. Once all are
     left out, the one whose turn comes first is asked.
     """
 
-    def __init__(self, stream: Stream, wires: Sequence[tuple[str, HecTransport]], shared: DeliveryContext) -> None:
+    def __init__(self, stream: Stream, clients: Sequence[tuple[str, HecTransport]], context: DeliveryContext) -> None:
         self._stream = stream
-        self._addresses = [_Address(url, wire) for url, wire in wires]
-        self._shared = shared
+        self._addresses = [_Address(url, client) for url, client in clients]
+        self._context = context
         self._loop = asyncio.get_running_loop()
         self._turn = 0
 
     async def post(self, body: bytes, *, hec_token: Secret, gzip_level: int) -> Answer:
         """As the port says; ``spare`` of the answer tells whether another address is in order."""
-        return await self._ask(lambda wire: wire.post(body, hec_token=hec_token, gzip_level=gzip_level))
+        return await self._ask(lambda client: client.post(body, hec_token=hec_token, gzip_level=gzip_level))
 
     async def probe(self, *, hec_token: Secret) -> Answer:
         """As the port says."""
-        return await self._ask(lambda wire: wire.probe(hec_token=hec_token))
+        return await self._ask(lambda client: client.probe(hec_token=hec_token))
 
     async def poll(self, ack_ids: Sequence[int], *, channel: str, hec_token: Secret) -> Answer:
         """Ask the address whose channel it is."""
         number, guid = channel.split(_OF, 1)
-        return await self._addresses[int(number)].wire.poll(ack_ids, channel=guid, hec_token=hec_token)
+        return await self._addresses[int(number)].client.poll(ack_ids, channel=guid, hec_token=hec_token)
 
     @property
     def channels(self) -> frozenset[str]:
         """One an address, its number before it."""
         rows = enumerate(self._addresses)
-        return frozenset(f"{number}{_OF}{guid}" for number, each in rows for guid in each.wire.channels)
+        return frozenset(f"{number}{_OF}{guid}" for number, each in rows for guid in each.client.channels)
 
     def renew(self, channel: str) -> None:
         """Have another channel instead of that one."""
         number, guid = channel.split(_OF, 1)
-        self._addresses[int(number)].wire.renew(guid)
+        self._addresses[int(number)].client.renew(guid)
 
     async def close(self) -> None:
         """Close all."""
-        self._shared.observer.left_out(self._stream, addresses=0)
-        for each in self._addresses:
-            await each.wire.close()
+        self._context.observer.left_out(self._stream, addresses=0)
+        for address in self._addresses:
+            await address.client.close()
 
     def states(self) -> list[LaneState]:
         """For readiness: which addresses are left out while others work. Without any, the destination pauses anyway."""
@@ -98,27 +98,27 @@ class FailoverClient:
                 scope=Scope.NONE,
                 index=None,
                 state="left_out",
-                words=f"works through other addresses, {each.url} is left out: {each.words}",
-                act=each.act.value,
-                since=each.since,
+                words=f"works through other addresses, {address.url} is left out: {address.words}",
+                act=address.act.value,
+                since=address.since,
             )
-            for each in self._addresses
-            if each.left_out
+            for address in self._addresses
+            if address.left_out
         ]
 
     def _tell(self) -> None:
-        self._shared.observer.left_out(self._stream, addresses=sum(each.left_out for each in self._addresses))
+        self._context.observer.left_out(self._stream, addresses=sum(each.left_out for each in self._addresses))
 
     async def _ask(self, ask: Callable[[HecTransport], Awaitable[Answer]]) -> Answer:
         asked: set[_Address] = set()
         while True:
             address = self._next(asked)
             asked.add(address)
-            answer = await ask(address.wire)
+            answer = await ask(address.client)
             if answer.channel:
                 answer = replace(answer, channel=f"{self._addresses.index(address)}{_OF}{answer.channel}")
             if not at_fault(answer):
-                self._works(address)
+                self._record_success(address)
                 return answer
             self._eject(address, answer)
             spare = any(each.breaker.state is BreakerState.CLOSED for each in self._addresses if each not in asked)
@@ -145,7 +145,7 @@ class FailoverClient:
             return address.breaker.state is BreakerState.HALF_OPEN
         return address.breaker.state is BreakerState.CLOSED
 
-    def _works(self, address: _Address) -> None:
+    def _record_success(self, address: _Address) -> None:
         before, address.breaker = address.breaker, succeeded(address.breaker)
         if before.state is not BreakerState.CLOSED and address.breaker.state is BreakerState.CLOSED:
             self._tell()
@@ -156,16 +156,16 @@ class FailoverClient:
     def _eject(self, address: _Address, answer: Answer) -> None:
         wait = delay(
             address.breaker.openings + 1,
-            jitter=self._shared.rng.random(),
-            base_s=self._shared.pace.retry_base_s * 2,
-            cap_s=self._shared.pace.retry_max_s,
+            jitter=self._context.rng.random(),
+            base_s=self._context.limits.retry_base_s * 2,
+            cap_s=self._context.limits.retry_max_s,
         )
         fresh = address.breaker.state is BreakerState.CLOSED
         address.breaker = opened(address.breaker, now=self._loop.time(), wait_s=wait)
         verdict = judge(answer, 1)
         address.words, address.act = verdict.words, verdict.act
         if fresh:
-            address.since = self._shared.clock()
+            address.since = self._context.clock()
             self._tell()
             _log.warning(
                 "address.ejected",
@@ -177,10 +177,10 @@ class FailoverClient:
             )
 
 
-def open_all(destination: Destination, shared: DeliveryContext) -> HecTransport:
+def open_all(destination: Destination, context: DeliveryContext) -> HecTransport:
     """The way to a destination, however many addresses it has."""
     if not destination.more_urls:
-        return shared.open_wire(destination)
-    wires = [(url, shared.open_wire(replace(destination, url=url, more_urls=()))) for url in destination.urls]
+        return context.open_client(destination)
+    clients = [(url, context.open_client(replace(destination, url=url, more_urls=()))) for url in destination.urls]
     stream = Stream(destination.tenant, destination.name)
-    return FailoverClient(stream, wires, shared)
+    return FailoverClient(stream, clients, context)

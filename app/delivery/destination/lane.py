@@ -1,4 +1,4 @@
-"""A lane: the queue of one (destination, hec_token, index). It decides what may go next; its outlet posts it."""
+"""A lane: the queue of one (destination, hec_token, index). It decides what may go next; its sender posts it."""
 
 import math
 from collections import deque
@@ -25,7 +25,7 @@ class Lane:
         """When the first of the queue was put there."""
         self._size = 0
 
-    def closed_for_s(self, now: float, *, trial_s: float) -> float:
+    def unavailable_for_s(self, now: float, *, trial_s: float) -> float:
         """Seconds for which this lane takes nothing; 0 if it does, ``trial_s`` while one hec_event tries it."""
         if self.pause.state is BreakerState.CLOSED:
             return 0.0
@@ -34,12 +34,12 @@ class Lane:
             return trial_s
         return self.pause.left_s(now)
 
-    def put(self, parcel: PendingEvent, now: float) -> None:
-        """Queue a parcel."""
+    def put(self, hec_event: PendingEvent, now: float) -> None:
+        """Queue a hec_event."""
         if not self.queue:
             self.since = now
-        self.queue.append(parcel)
-        self._size += len(parcel.envelope) + 1
+        self.queue.append(hec_event)
+        self._size += len(hec_event.envelope) + 1
 
     def put_back(self, pieces: Sequence[Sequence[PendingEvent]]) -> None:
         """Queue parts of a refused batch, ahead of everything."""
@@ -68,7 +68,7 @@ class Lane:
 
     def clear(self) -> list[PendingEvent]:
         """Everything that waits here, no longer here."""
-        waiting = [parcel for piece in self.pieces for parcel in piece] + list(self.queue)
+        waiting = [hec_event for piece in self.pieces for hec_event in piece] + list(self.queue)
         self.pieces.clear()
         self.queue.clear()
         self._size = 0

@@ -1,4 +1,4 @@
-"""What became of parcels, written to the spool: those with the same story together, in one call."""
+"""What became of hec_events, written to the spool: those with the same story together, in one call."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,13 +14,13 @@ Tried = tuple[Attempt, ...]
 
 
 class OutcomeWriter:
-    """One an outlet. Everything that is awaited here returns once the spool knows."""
+    """One an sender. Everything that is awaited here returns once the spool knows."""
 
-    def __init__(self, stream: Stream, shared: DeliveryContext) -> None:
+    def __init__(self, stream: Stream, context: DeliveryContext) -> None:
         self.ending = False
-        """The outlet ends: what goes back is due at once, for whoever comes after it."""
+        """The sender ends: what goes back is due at once, for whoever comes after it."""
         self._stream = stream
-        self._shared = shared
+        self._context = context
 
     async def write(
         self, division: Division[PendingEvent], verdict: Verdict, attempt: Attempt, *, least_s: float
@@ -33,45 +33,47 @@ class OutcomeWriter:
         if division.release:
             await self.release(division.release, attempt, least_s=least_s, fault=verdict.words)
 
-    async def settle(self, parcels: Sequence[PendingEvent], *last: Attempt) -> None:
+    async def settle(self, hec_events: Sequence[PendingEvent], *last: Attempt) -> None:
         """They are delivered, with the post ``last`` if they do not hold it themselves."""
-        now = self._shared.clock()
-        delays = [max(0.0, now - each.delivery.hook.received_at) for each in parcels]
-        for tried, deliveries in _alike(parcels, last):
-            await self._shared.ledger.settle(deliveries, tried=tried)
-        self._shared.observer.delivered(self._stream, delays_s=delays)
+        now = self._context.clock()
+        delays = [max(0.0, now - each.delivery.hook.received_at) for each in hec_events]
+        for tried, deliveries in _alike(hec_events, last):
+            await self._context.claims.settle(deliveries, tried=tried)
+        self._context.observer.delivered(self._stream, delays_s=delays)
 
-    async def _bury(self, parcels: Sequence[PendingEvent], verdict: Verdict, attempt: Attempt) -> None:
-        burials = [Burial(each.delivery, verdict.cause, verdict.words, (*each.tried, attempt)) for each in parcels]
-        for each in burials:
-            events.buried(each)
-        await self._shared.ledger.bury(burials)
-        self._shared.observer.buried(self._stream, cause=verdict.cause, count=len(burials))
+    async def _bury(self, hec_events: Sequence[PendingEvent], verdict: Verdict, attempt: Attempt) -> None:
+        burials = [Burial(each.delivery, verdict.cause, verdict.words, (*each.tried, attempt)) for each in hec_events]
+        for burial in burials:
+            events.buried(burial)
+        await self._context.claims.bury(burials)
+        self._context.observer.buried(self._stream, cause=verdict.cause, count=len(burials))
 
-    def give_back(self, parcels: Sequence[PendingEvent], *, least_s: float = 0.0) -> None:
+    def give_back(self, hec_events: Sequence[PendingEvent], *, least_s: float = 0.0) -> None:
         """Release them, without waiting for it."""
-        if parcels:
-            self._shared.spawn(self.release(parcels, least_s=least_s), "release")
+        if hec_events:
+            self._context.spawn(self.release(hec_events, least_s=least_s), "release")
 
     async def release(
-        self, parcels: Iterable[PendingEvent], *last: Attempt, least_s: float = 0.0, fault: str = ""
+        self, hec_events: Iterable[PendingEvent], *last: Attempt, least_s: float = 0.0, fault: str = ""
     ) -> None:
         """Release each with a backoff of its own; those that were never posted, as soon as ``least_s``."""
-        pace, rng = self._shared.pace, self._shared.rng
-        for tried, deliveries in _alike(parcels, last):
+        limits, rng = self._context.limits, self._context.rng
+        for tried, deliveries in _alike(hec_events, last):
             by_attempts: defaultdict[int, list[Delivery]] = defaultdict(list)
-            for each in deliveries:
-                by_attempts[each.attempts].append(each)
+            for delivery in deliveries:
+                by_attempts[delivery.attempts].append(delivery)
             for attempts, group in by_attempts.items():
                 backoff = 0.0
                 if tried and not self.ending:
-                    backoff = delay(attempts + 1, jitter=rng.random(), base_s=pace.retry_base_s, cap_s=pace.retry_max_s)
-                await self._shared.ledger.release(group, retry_in_s=max(least_s, backoff), tried=tried, fault=fault)
+                    backoff = delay(
+                        attempts + 1, jitter=rng.random(), base_s=limits.retry_base_s, cap_s=limits.retry_max_s
+                    )
+                await self._context.claims.release(group, retry_in_s=max(least_s, backoff), tried=tried, fault=fault)
 
 
-def _alike(parcels: Iterable[PendingEvent], last: Tried) -> Iterable[tuple[Tried, list[Delivery]]]:
+def _alike(hec_events: Iterable[PendingEvent], last: Tried) -> Iterable[tuple[Tried, list[Delivery]]]:
     """The deliveries by what was tried since they were claimed, ``last`` included; nearly always one group."""
     groups: defaultdict[Tried, list[Delivery]] = defaultdict(list)
-    for each in parcels:
-        groups[each.tried].append(each.delivery)
+    for hec_event in hec_events:
+        groups[hec_event.tried].append(hec_event.delivery)
     return [((*tried, *last), deliveries) for tried, deliveries in groups.items()]

@@ -49,12 +49,12 @@ class Pause:
         return Pause() if breaker.state is BreakerState.CLOSED else self
 
 
-def wait_s(pause: Pause, verdict: Verdict, *, pace: DeliveryLimits, jitter: float, at: float) -> float:
+def wait_s(pause: Pause, verdict: Verdict, *, limits: DeliveryLimits, jitter: float, at: float) -> float:
     """How long the next opening of ``pause`` lasts: backoff, or longer if Splunk asked for it.
 
     A little jitter on what Splunk asked for keeps those that were told the same from coming back together.
     """
-    cap_s = pace.retry_max_s if verdict.scope is Scope.DESTINATION else pace.pause_probe_max_s
-    backoff = delay(pause.breaker.openings + 1, jitter=jitter, base_s=pace.retry_base_s, cap_s=cap_s)
-    asked = retry_after_s(verdict.retry_after, now=at, cap_s=pace.retry_after_max_s)
-    return backoff if asked is None else max(backoff, asked + jitter * pace.retry_base_s)
+    cap_s = limits.retry_max_s if verdict.scope is Scope.DESTINATION else limits.pause_probe_max_s
+    backoff = delay(pause.breaker.openings + 1, jitter=jitter, base_s=limits.retry_base_s, cap_s=cap_s)
+    asked = retry_after_s(verdict.retry_after, now=at, cap_s=limits.retry_after_max_s)
+    return backoff if asked is None else max(backoff, asked + jitter * limits.retry_base_s)

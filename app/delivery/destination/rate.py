@@ -20,7 +20,7 @@ class Flow:
     """Smaller than the setting, if the destination refused a body for its size."""
 
 
-def grown(flow: Flow, *, saturated: bool, posts_max: int, batch_max: int) -> Flow:
+def increase(flow: Flow, *, saturated: bool, posts_max: int, batch_max: int) -> Flow:
     """After a success: one more post per round of posts, if all were in use, and twice as many may be held.
 
     The latter up to what those posts carry and one batch more; ``batch_max`` is a batch's most.
@@ -30,22 +30,22 @@ def grown(flow: Flow, *, saturated: bool, posts_max: int, batch_max: int) -> Flo
     return replace(flow, posts=posts, held=min(flow.held * 2, held_max))
 
 
-def slowed(flow: Flow) -> Flow:
+def decrease(flow: Flow) -> Flow:
     """Splunk asks for less, or failed under what it got: half."""
     return replace(flow, posts=max(1.0, flow.posts / 2))
 
 
-def paused(flow: Flow) -> Flow:
+def reset(flow: Flow) -> Flow:
     """A pause begins: it has to prove itself again."""
-    return replace(slowed(flow), held=START_HELD)
+    return replace(decrease(flow), held=START_HELD)
 
 
-def shrunk(flow: Flow, *, body_bytes: int) -> Flow:
+def shrink_body(flow: Flow, *, body_bytes: int) -> Flow:
     """A body of ``body_bytes`` was too large for it: from now on half of that."""
     return replace(flow, body_bytes=max(BODY_BYTES_MIN, body_bytes // 2))
 
 
-def company(*, attempts: int, ambiguous: int, most: int) -> int:
+def batch_limit(*, attempts: int, ambiguous: int, most: int) -> int:
     """In what company, itself included, a delivery goes that failed so often: from ``most`` down to 1.
 
     What breaks the connection, or draws a refusal from something before Splunk, is found this way: it ends up

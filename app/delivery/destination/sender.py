@@ -1,7 +1,7 @@
-"""One destination under one hec_token at work: its wire, its lanes, its gate, how much it gets at once.
+"""One destination under one hec_token at work: its client, its lanes, its gate, how much it gets at once.
 
 Everything that changes state is synchronous; what awaits (posting, the spool) happens between. A destination whose
-address or hec_token changes gets a new outlet; the old one ends its posts and gives the rest back.
+address or hec_token changes gets a new sender; the old one ends its posts and gives the rest back.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ from app.delivery.destination import events
 from app.delivery.destination.acks import AckTracker
 from app.delivery.destination.batch import Batch, Division, PendingEvent, divide
 from app.delivery.destination.breaker import BreakerState
+from app.delivery.destination.destination_breaker import NO_HEC_TOKEN, DestinationBreaker
 from app.delivery.destination.failover import FailoverClient, open_all
-from app.delivery.destination.gate import NO_HEC_TOKEN, DestinationBreaker
 from app.delivery.destination.lane import Lane
 from app.delivery.destination.outcomes import OutcomeWriter
 from app.delivery.destination.pause import wait_s
-from app.delivery.destination.rate import Flow, grown, paused, shrunk, slowed
+from app.delivery.destination.rate import Flow, decrease, increase, reset, shrink_body
 from app.delivery.interfaces import DeliveryContext
 from app.model import Attempt, Stream
 from app.splunk.answers import Answer, Outcome, Rest, Scope, Verdict, judge, judge_probe
@@ -35,26 +35,24 @@ SHARE = 8
 class DestinationSender:
     """See the module. Everything runs on the event loop's thread."""
 
-    def __init__(self, destination: Destination, shared: DeliveryContext) -> None:
+    def __init__(self, destination: Destination, context: DeliveryContext) -> None:
         self.destination = destination
         self.stream = Stream(destination.tenant, destination.name)
-        self._shared = shared
-        self._pace = shared.pace
+        self._context = context
+        self._limits = context.limits
         self._loop = asyncio.get_running_loop()
-        self._wire = open_all(destination, shared)
-        self._completing = OutcomeWriter(self.stream, shared)
-        self._awaiting = AckTracker(
-            destination, self._wire, shared, completing=self._completing, on_end=self._close_soon
-        )
-        self._gate = DestinationBreaker(self.stream, shared, probe=self._probe, on_open=self._on_open)
+        self._client = open_all(destination, context)
+        self._outcomes = OutcomeWriter(self.stream, context)
+        self._acks = AckTracker(destination, self._client, context, outcomes=self._outcomes, on_end=self._close_soon)
+        self._breaker = DestinationBreaker(self.stream, context, probe=self._probe, on_resume=self._on_resume)
         self._lanes: dict[str | None, Lane] = {}
-        self._lane_again_s = self._pace.retry_base_s * LANE_AGAIN
+        self._lane_again_s = self._limits.retry_base_s * LANE_AGAIN
         self._flow = Flow()
-        self._gzip_level = self._pace.gzip_level
+        self._gzip_level = self._limits.gzip_level
         self._posts = 0
         self._users = 0
-        """Posts and probes that use the wire."""
-        self._carrying: dict[Batch, float] = {}
+        """Posts and probes that use the client."""
+        self._under_way: dict[Batch, float] = {}
         """Posts under way, and when they began (Unix seconds)."""
         self._closing = False
         self.ended = False
@@ -62,42 +60,42 @@ class DestinationSender:
         self._timer: asyncio.TimerHandle | None = None
         self._used_at = self._loop.time()
         if destination.hec_token is None:
-            self._gate.shut(NO_HEC_TOKEN)
+            self._breaker.record_fault(NO_HEC_TOKEN)
 
-    # What the feeder asks.
+    # What the dispatcher asks.
 
     @property
     def full(self) -> bool:
         """Nothing more should be claimed for it now: it is paused, or holds what it may hold."""
-        return self._gate.state is BreakerState.OPEN or self.starved
+        return self._breaker.state is BreakerState.OPEN or self.starved
 
     @property
     def starved(self) -> bool:
         """It holds what it may hold; with each delivery that is done there is room again."""
-        return self._awaiting.full or self.room <= 0
+        return self._acks.full or self.room <= 0
 
     @property
     def room(self) -> int:
         """How many deliveries more may be claimed for it, as far as those that it holds say."""
-        ledger = self._shared.ledger
-        if ledger.bytes_of(self.stream) >= self._pace.in_flight_bytes_max // SHARE:
+        claims = self._context.claims
+        if claims.bytes_of(self.stream) >= self._limits.in_flight_bytes_max // SHARE:
             return 0
-        return self._flow.held - (ledger.held(self.stream) - self._awaiting.count)
+        return self._flow.held - (claims.held(self.stream) - self._acks.count)
 
-    def put(self, parcel: PendingEvent, index: str | None) -> float | None:
-        """Take a parcel (``None``), or say in how many seconds to come back with it. To be followed by ``pump``."""
+    def put(self, hec_event: PendingEvent, index: str | None) -> float | None:
+        """Take a hec_event (``None``), or say in how many seconds to come back with it. To be followed by ``pump``."""
         now = self._used_at = self._loop.time()
         if self._closing:
             return 0.0
-        if self._gate.state is BreakerState.OPEN:
-            return self._gate.left_s()
+        if self._breaker.state is BreakerState.OPEN:
+            return self._breaker.left_s()
         lane = self._lanes.get(index)
         if lane is None:
             lane = self._lanes[index] = Lane(index)
-        again = lane.closed_for_s(now, trial_s=self._lane_again_s)
+        again = lane.unavailable_for_s(now, trial_s=self._lane_again_s)
         if again > 0:
-            return max(again, self._lane_again_s) * (1 + self._shared.rng.random() / 4)
-        lane.put(parcel, now)
+            return max(again, self._lane_again_s) * (1 + self._context.rng.random() / 4)
+        lane.put(hec_event, now)
         return None
 
     def states(self) -> list[events.LaneState]:
@@ -105,9 +103,9 @@ class DestinationSender:
         now = self._loop.time()
         for lane in self._lanes.values():
             lane.pause = lane.pause.half_opened(now)
-        found = [events.state_of(self.stream, None, self._gate.pause), self._awaiting.state()]
-        if isinstance(self._wire, FailoverClient):
-            found += self._wire.states()
+        found = [events.state_of(self.stream, None, self._breaker.pause), self._acks.state()]
+        if isinstance(self._client, FailoverClient):
+            found += self._client.states()
         found += [events.state_of(self.stream, lane.index, lane.pause) for lane in self._lanes.values()]
         return [each for each in found if each is not None]
 
@@ -129,28 +127,28 @@ class DestinationSender:
             self._start(lane, now)
 
     def _posts_max(self) -> int:
-        if not self._shared.ledger.sure:
+        if not self._context.claims.lease_is_safe:
             return 0
-        match self._gate.state:
+        match self._breaker.state:
             case BreakerState.CLOSED:
-                return min(int(self._flow.posts), self._pace.concurrency_max)
+                return min(int(self._flow.posts), self._limits.concurrency_max)
             case BreakerState.HALF_OPEN:
                 return 1
             case BreakerState.OPEN:
                 return 0
 
     def _body_bytes_max(self) -> int:
-        return min(self._pace.batch_bytes_max, self._flow.body_bytes or self._pace.batch_bytes_max)
+        return min(self._limits.batch_bytes_max, self._flow.body_bytes or self._limits.batch_bytes_max)
 
     def _next_lane(self) -> tuple[Lane | None, float]:
         """The lane that is ready first, and when; of those that are ready now, the one whose turn it is."""
         best: Lane | None = None
         best_at = float("inf")
         # No company can come while nothing more is claimed.
-        linger_s = 0.0 if self.room <= 0 else self._pace.linger_s
+        linger_s = 0.0 if self.room <= 0 else self._limits.linger_s
         for lane in self._lanes.values():
             at = lane.ready_at(
-                bytes_max=self._body_bytes_max(), count_max=self._pace.batch_hec_events_max, linger_s=linger_s
+                bytes_max=self._body_bytes_max(), count_max=self._limits.batch_hec_events_max, linger_s=linger_s
             )
             if at < best_at:
                 best, best_at = lane, at
@@ -160,63 +158,63 @@ class DestinationSender:
         hec_token = self.destination.hec_token
         if hec_token is None:
             raise RuntimeError("without a hec_token the gate is shut and nothing is posted")
-        most = 1 if self._gate.state is BreakerState.HALF_OPEN else self._pace.batch_hec_events_max
-        parcels = lane.take(now, bytes_max=self._body_bytes_max(), count_max=most)
+        most = 1 if self._breaker.state is BreakerState.HALF_OPEN else self._limits.batch_hec_events_max
+        hec_events = lane.take(now, bytes_max=self._body_bytes_max(), count_max=most)
         # To the end of the row, so that lanes take turns.
         self._lanes[lane.index] = self._lanes.pop(lane.index)
-        if self._shared.ledger.lost:
-            parcels = self._without_lost(parcels)
-            if not parcels:
+        if self._context.claims.stolen:
+            hec_events = self._without_stolen(hec_events)
+            if not hec_events:
                 return
         lane.posts += 1
         self._posts += 1
-        self._shared.spawn(self._carry(lane, Batch(self.stream, lane.index, hec_token, parcels)), "post")
+        self._context.spawn(self._post(lane, Batch(self.stream, lane.index, hec_token, hec_events)), "post")
 
-    def _without_lost(self, parcels: tuple[PendingEvent, ...]) -> tuple[PendingEvent, ...]:
+    def _without_stolen(self, hec_events: tuple[PendingEvent, ...]) -> tuple[PendingEvent, ...]:
         """Those that nobody else has by now; the others are forgotten here."""
-        ledger = self._shared.ledger
-        lost = [each.delivery for each in parcels if each.delivery.seq in ledger.lost]
-        if lost:
-            kept = tuple(each for each in parcels if each.delivery.seq not in ledger.lost)
-            ledger.forget(lost)
+        claims = self._context.claims
+        stolen = [each.delivery for each in hec_events if each.delivery.seq in claims.stolen]
+        if stolen:
+            kept = tuple(each for each in hec_events if each.delivery.seq not in claims.stolen)
+            claims.forget(stolen)
             return kept
-        return parcels
+        return hec_events
 
-    async def _carry(self, lane: Lane, batch: Batch) -> None:
+    async def _post(self, lane: Lane, batch: Batch) -> None:
         """Post one batch, and do what the answer says."""
         body = batch.body()
         gzip_level = self._gzip_level
         saturated = self._posts >= int(self._flow.posts)
         begun = self._loop.time()
-        at = self._carrying[batch] = self._shared.clock()
+        at = self._under_way[batch] = self._context.clock()
         self._users += 1
         try:
-            answer = await self._wire.post(body, hec_token=batch.hec_token, gzip_level=gzip_level)
-            verdict = judge(answer, len(batch.parcels), gzipped=gzipped(len(body), gzip_level))
+            answer = await self._client.post(body, hec_token=batch.hec_token, gzip_level=gzip_level)
+            verdict = judge(answer, len(batch.hec_events), gzipped=gzipped(len(body), gzip_level))
             if verdict.confirm:
                 verdict = await self._confirm(batch, verdict)
         finally:
             self._users -= 1
             self._posts -= 1
             lane.posts -= 1
-        del self._carrying[batch]
-        if answer.spare and verdict.scope is Scope.DESTINATION and self._gate.state is BreakerState.CLOSED:
+        del self._under_way[batch]
+        if answer.spare and verdict.scope is Scope.DESTINATION and self._breaker.state is BreakerState.CLOSED:
             verdict = replace(verdict, scope=Scope.NONE)  # that address is left out, the others go on
         seconds = self._loop.time() - begun
         attempt = Attempt(at, round(seconds, 3), verdict.words, verdict.ambiguous)
-        division = divide(batch.parcels, verdict)
+        division = divide(batch.hec_events, verdict)
         self._adapt(verdict, body_bytes=len(body), saturated=saturated)
         taken = len(division.delivered)
         if taken:
-            verdict, division = self._awaiting.hold(batch, answer, verdict, division, attempt)
+            verdict, division = self._acks.track(batch, answer, verdict, division, attempt)
         accepted = taken - len(division.delivered)
-        self._awaiting.heed(answer)
+        self._acks.apply_answer(answer)
         events.attempted(batch, division, answer, verdict, accepted=accepted, body_bytes=len(body), seconds=seconds)
         self._count(batch, division, answer, verdict, body_bytes=len(body), seconds=seconds)
-        self._heed(lane, verdict, division, attempt)
+        self._apply_verdict(lane, verdict, division, attempt)
         self.pump()
         least_s = self._lane_again_s if verdict.scope is Scope.LANE else 0.0
-        await self._completing.write(division, verdict, attempt, least_s=least_s)
+        await self._outcomes.write(division, verdict, attempt, least_s=least_s)
         await self._close_when_done()
 
     async def _confirm(self, batch: Batch, verdict: Verdict) -> Verdict:
@@ -228,7 +226,7 @@ class DestinationSender:
         refused = await self._probe()
         if refused is not None:
             return refused
-        return verdict if batch.parcels[0].doubted else replace(verdict, rest=Rest.NOW)
+        return verdict if batch.hec_events[0].refused_once else replace(verdict, rest=Rest.NOW)
 
     def _count(
         self,
@@ -240,12 +238,12 @@ class DestinationSender:
         body_bytes: int,
         seconds: float,
     ) -> None:
-        observer = self._shared.observer
+        observer = self._context.observer
         observer.attempted(
             self.stream,
             outcome=verdict.outcome,
             hec_code=code_label(answer.code),
-            hec_events=len(batch.parcels),
+            hec_events=len(batch.hec_events),
             body_bytes=body_bytes,
             seconds=seconds,
         )
@@ -258,61 +256,63 @@ class DestinationSender:
         if verdict.gzip_off:
             self._gzip_level = 0
         if verdict.shrink:
-            self._flow = shrunk(self._flow, body_bytes=body_bytes)
+            self._flow = shrink_body(self._flow, body_bytes=body_bytes)
         if verdict.slow_down:
-            self._flow = slowed(self._flow)
+            self._flow = decrease(self._flow)
         elif verdict.outcome is Outcome.DELIVERED:
-            self._flow = grown(
+            self._flow = increase(
                 self._flow,
                 saturated=saturated,
-                posts_max=self._pace.concurrency_max,
-                batch_max=self._pace.batch_hec_events_max,
+                posts_max=self._limits.concurrency_max,
+                batch_max=self._limits.batch_hec_events_max,
             )
 
-    def _heed(self, lane: Lane, verdict: Verdict, division: Division[PendingEvent], attempt: Attempt) -> None:
+    def _apply_verdict(self, lane: Lane, verdict: Verdict, division: Division[PendingEvent], attempt: Attempt) -> None:
         """Pause or resume after a verdict, and queue what is to be sent again at once."""
-        lane.put_back([[each.posted(attempt, doubted=verdict.confirm) for each in piece] for piece in division.resend])
+        lane.put_back(
+            [[each.posted(attempt, refused_once=verdict.confirm) for each in piece] for piece in division.resend]
+        )
         if verdict.scope in (Scope.DESTINATION, Scope.HEC_TOKEN):
             self._pause_all(verdict)
             return
-        self._gate.works()
+        self._breaker.record_success()
         if verdict.scope is Scope.LANE:
             self._pause_lane(lane, verdict)
         else:
-            self._lane_works(lane)
-        if self._closing or self._gate.state is BreakerState.OPEN or lane.pause.state is BreakerState.OPEN:
-            self._completing.give_back(lane.clear())
+            self._record_lane_success(lane)
+        if self._closing or self._breaker.state is BreakerState.OPEN or lane.pause.state is BreakerState.OPEN:
+            self._outcomes.give_back(lane.clear())
 
     # Pausing and resuming.
 
     def _pause_all(self, verdict: Verdict) -> None:
         """Nothing goes out until a probe finds Splunk taking this hec_token; what waits here goes back."""
-        self._flow = paused(self._flow)
-        self._gate.shut(verdict)
+        self._flow = reset(self._flow)
+        self._breaker.record_fault(verdict)
         for lane in self._lanes.values():
-            self._completing.give_back(lane.clear())
+            self._outcomes.give_back(lane.clear())
 
     def _pause_lane(self, lane: Lane, verdict: Verdict) -> None:
         """Nothing goes to this index for a while; then one hec_event tries it."""
         fresh = lane.pause.state is not BreakerState.OPEN
-        now, at = self._loop.time(), self._shared.clock()
-        wait = wait_s(lane.pause, verdict, pace=self._pace, jitter=self._shared.rng.random(), at=at)
+        now, at = self._loop.time(), self._context.clock()
+        wait = wait_s(lane.pause, verdict, limits=self._limits, jitter=self._context.rng.random(), at=at)
         lane.pause = lane.pause.begun(verdict, now=now, at=at, wait_s=wait)
         left = lane.pause.left_s(now)
-        self._completing.give_back(lane.clear(), least_s=max(left, self._lane_again_s))
+        self._outcomes.give_back(lane.clear(), least_s=max(left, self._lane_again_s))
         if fresh:
             self._tell_of_lanes()
             events.paused(self.stream, lane.index, lane.pause, again_in_s=left)
 
-    def _lane_works(self, lane: Lane) -> None:
+    def _record_lane_success(self, lane: Lane) -> None:
         before, lane.pause = lane.pause, lane.pause.ended()
         if before.state is BreakerState.HALF_OPEN:
             self._tell_of_lanes()
-            events.resumed(self.stream, lane.index, before, after_s=self._shared.clock() - before.since)
+            events.resumed(self.stream, lane.index, before, after_s=self._context.clock() - before.since)
 
     def _tell_of_lanes(self) -> None:
         """Lanes share a label: it is paused while one of them is."""
-        observer = self._shared.observer
+        observer = self._context.observer
         if any(lane.pause.state is not BreakerState.CLOSED for lane in self._lanes.values()) and not self._closing:
             observer.paused(self.stream, scope=Scope.LANE)
         else:
@@ -324,58 +324,58 @@ class DestinationSender:
             return NO_HEC_TOKEN
         self._users += 1
         try:
-            return judge_probe(await self._wire.probe(hec_token=self.destination.hec_token))
+            return judge_probe(await self._client.probe(hec_token=self.destination.hec_token))
         finally:
             self._users -= 1
             await self._close_when_done()
 
-    def _on_open(self) -> None:
+    def _on_resume(self) -> None:
         self.pump()
-        self._shared.wake()
+        self._context.wake()
 
     # Ending.
 
     def idle_since(self) -> float | None:
         """Since when (loop's clock) it has had nothing to do and nothing to wait for; ``None`` if it has."""
         waits = any(state.state == BreakerState.OPEN.value for state in self.states())
-        busy = waits or self._users or self._shared.ledger.held(self.stream)
+        busy = waits or self._users or self._context.claims.held(self.stream)
         return None if busy else self._used_at
 
     @property
     def _is_done(self) -> bool:
         """It was told to end, and nothing is under way any more."""
-        return self._closing and not self._users and not self._awaiting.polling
+        return self._closing and not self._users and not self._acks.polling
 
     def end(self) -> None:
         """Start nothing more and give back what waits; what is under way ends, then the connections go."""
         if not self._closing and any(lane.pause.state is not BreakerState.CLOSED for lane in self._lanes.values()):
-            self._shared.observer.resumed(self.stream, scope=Scope.LANE)
-        self._closing = self._completing.ending = True
-        self._awaiting.end()
-        self._gate.close()
+            self._context.observer.resumed(self.stream, scope=Scope.LANE)
+        self._closing = self._outcomes.ending = True
+        self._acks.end()
+        self._breaker.close()
         if self._timer is not None:
             self._timer.cancel()
         for lane in self._lanes.values():
-            self._completing.give_back(lane.clear())
+            self._outcomes.give_back(lane.clear())
         self._close_soon()
 
     def _close_soon(self) -> None:
-        self._shared.spawn(self._close_when_done(), "close")
+        self._context.spawn(self._close_when_done(), "close")
 
     async def _close_when_done(self) -> None:
         if self._is_done:
-            await self._wire.close()
+            await self._client.close()
             self.ended = True
 
     async def abandon(self) -> None:
         """After its posts were cancelled: nobody knows whether Splunk took them."""
         fault = "the relay was stopped before Splunk answered"
-        now = self._shared.clock()
+        now = self._context.clock()
         try:
-            for batch, at in self._carrying.items():
+            for batch, at in self._under_way.items():
                 attempt = Attempt(at, round(max(0.0, now - at), 3), fault, ambiguous=True)
-                await self._completing.release(batch.parcels, attempt, fault=fault)
-            self._carrying.clear()
-            await self._completing.release(self._awaiting.abandon(), fault=fault)
+                await self._outcomes.release(batch.hec_events, attempt, fault=fault)
+            self._under_way.clear()
+            await self._outcomes.release(self._acks.abandon(), fault=fault)
         finally:
-            await self._wire.close()
+            await self._client.close()

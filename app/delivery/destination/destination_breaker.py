@@ -1,4 +1,4 @@
-"""The gate of an outlet: shut while its destination or hec_token is at fault, opened by a probe.
+"""The gate of an sender: shut while its destination or hec_token is at fault, opened by a probe.
 
 A probe is an empty post: it shows whether Splunk is there and takes the hec_token, and cannot double anything. After
 a good one a single hec_event goes through; its success opens the gate.
@@ -28,14 +28,16 @@ Probe = Callable[[], Awaitable[Verdict | None]]
 
 
 class DestinationBreaker:
-    """See the module. ``on_open`` is called whenever something may go through again."""
+    """See the module. ``on_resume`` is called whenever something may go through again."""
 
-    def __init__(self, stream: Stream, shared: DeliveryContext, *, probe: Probe, on_open: Callable[[], None]) -> None:
+    def __init__(
+        self, stream: Stream, context: DeliveryContext, *, probe: Probe, on_resume: Callable[[], None]
+    ) -> None:
         self.pause = Pause()
         self._stream = stream
-        self._shared = shared
+        self._context = context
         self._probe = probe
-        self._on_open = on_open
+        self._on_resume = on_resume
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -49,36 +51,36 @@ class DestinationBreaker:
         """Seconds until the next probe."""
         return self.pause.left_s(self._loop.time())
 
-    def shut(self, verdict: Verdict) -> None:
+    def record_fault(self, verdict: Verdict) -> None:
         """A fault of destination or hec_token: nothing goes until a probe finds it well."""
-        before, shared = self.pause, self._shared
+        before, context = self.pause, self._context
         fresh = before.state is not BreakerState.OPEN
-        at = shared.clock()
-        wait = wait_s(self.pause, verdict, pace=shared.pace, jitter=shared.rng.random(), at=at)
+        at = context.clock()
+        wait = wait_s(self.pause, verdict, limits=context.limits, jitter=context.rng.random(), at=at)
         self.pause = self.pause.begun(verdict, now=self._loop.time(), at=at, wait_s=wait)
         if self._closed:
             return
         if before.scope not in (Scope.NONE, verdict.scope):
-            shared.observer.resumed(self._stream, scope=before.scope)
-        shared.observer.paused(self._stream, scope=verdict.scope)
+            context.observer.resumed(self._stream, scope=before.scope)
+        context.observer.paused(self._stream, scope=verdict.scope)
         if fresh:
             events.paused(self._stream, None, self.pause, again_in_s=self.left_s())
             if verdict.scope is Scope.HEC_TOKEN:
                 self._loop.call_soon(self._look_for_another)
         self._schedule()
 
-    def works(self) -> None:
+    def record_success(self) -> None:
         """Something got through."""
         before, self.pause = self.pause, self.pause.ended()
         if before.state is BreakerState.HALF_OPEN:
-            self._shared.observer.resumed(self._stream, scope=before.scope)
-            events.resumed(self._stream, None, before, after_s=self._shared.clock() - before.since)
-            self._on_open()
+            self._context.observer.resumed(self._stream, scope=before.scope)
+            events.resumed(self._stream, None, before, after_s=self._context.clock() - before.since)
+            self._on_resume()
 
     def close(self) -> None:
         """Probe no more; whatever paused here is nobody's pause any more."""
         if not self._closed and self.pause.scope is not Scope.NONE:
-            self._shared.observer.resumed(self._stream, scope=self.pause.scope)
+            self._context.observer.resumed(self._stream, scope=self.pause.scope)
         self._closed = True
         self._cancel()
 
@@ -93,25 +95,25 @@ class DestinationBreaker:
 
     def _due(self) -> None:
         self._timer = None
-        self._shared.spawn(self._try(), "probe")
+        self._context.spawn(self._try(), "probe")
 
     def _look_for_another(self) -> None:
-        """Have the secret read again: a new hec_token makes a new outlet and ends this one."""
+        """Have the secret read again: a new hec_token makes a new sender and ends this one."""
         if not self._closed:
-            self._shared.tenants.refresh(tenant=self._stream.tenant)
+            self._context.tenants.refresh(tenant=self._stream.tenant)
 
     async def _try(self) -> None:
         if self.pause.scope is Scope.HEC_TOKEN:
             self._look_for_another()
         if self._closed:
             return
-        self._heed(await self._probe())
+        self._apply_probe(await self._probe())
 
-    def _heed(self, verdict: Verdict | None) -> None:
+    def _apply_probe(self, verdict: Verdict | None) -> None:
         if self._closed or self.state is not BreakerState.OPEN or self._timer is not None:
             return  # the last: a post that was under way failed meanwhile, the next probe has its time already
         self.pause = self.pause.half_opened(self.pause.breaker.until)
         if verdict is None:
-            self._on_open()
+            self._on_resume()
         else:
-            self.shut(verdict)
+            self.record_fault(verdict)

@@ -182,9 +182,13 @@ def _shared_hook(check: _Check, now: float) -> Hook:
 
     secrets = check.snapshot.shared_secrets
     try:
-        return verify_shared(check.body, check.headers, secrets, tenant_of=tenant_of, received_at=now)
+        hook = verify_shared(check.body, check.headers, secrets, tenant_of=tenant_of, received_at=now)
     except BadSignature as refusal:
         raise _explained(refusal, check, secrets) from None
+    tenant = check.snapshot.tenants.get(hook.tenant)
+    if tenant is not None and not tenant.may_be_signed_with(hook.verified_with):
+        raise BadSignature("other_integration", tenant=hook.tenant, verified_with=hook.verified_with)
+    return hook
 
 
 def _explained(refusal: BadSignature, check: _Check, secrets: Sequence[Secret], **facts: str) -> BadSignature:

@@ -20,6 +20,8 @@ class FileVersion(NamedTuple):
     size: int
     modified_ns: int
     changed_ns: int
+    mode: int
+    """Type and permissions, as ``st_mode``."""
 
 
 Marks = Mapping[Path, FileVersion | None]
@@ -103,4 +105,6 @@ class References:
 
 
 def _mark(status: os.stat_result) -> FileVersion:
-    return FileVersion(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return FileVersion(
+        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode
+    )

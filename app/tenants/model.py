@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from app.globs import Glob
 from app.model import Secret
 from app.tenants.privacy import Detail, Privacy
 
@@ -14,6 +15,13 @@ class Match:
     conditions: Mapping[str, tuple[str, ...]]
     """Key (``resource``, ``action``, ``project``, ``environment``, ``level``, ``rule``, ``tag:NAME``) to wanted
     values."""
+    patterns: Mapping[str, tuple[Glob, ...]] = field(init=False, compare=False, repr=False)
+    """The same, compiled."""
+
+    def __post_init__(self) -> None:
+        """Compile every condition once, not for every hook."""
+        compiled = {key: tuple(map(Glob, wanted)) for key, wanted in self.conditions.items()}
+        object.__setattr__(self, "patterns", compiled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +99,19 @@ class Tenant:
     name: str
     client_secrets: tuple[Secret, ...] = ()
     installations: frozenset[str] = frozenset()
+    shared_references: frozenset[str] = frozenset()
+    """References of the shared integration's client secrets, the only ones that verify for ``installations``; empty
+    where any shared integration may.
+    """
     legacy_keys: tuple[Secret, ...] = ()
     destinations: tuple[Destination, ...] = ()
     destination_names: tuple[str, ...] = ()
     privacy: Privacy = field(default_factory=Privacy)
     """The same that its destinations have."""
+
+    def may_be_signed_with(self, reference: str) -> bool:
+        """Whether a shared integration's secret of this reference verifies hooks of the tenant's installations."""
+        return not self.shared_references or reference in self.shared_references
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

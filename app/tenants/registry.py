@@ -2,10 +2,9 @@
 
 import asyncio
 import gc
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,7 @@ from app.secrets.last_good import LastGoodSecrets, values_of
 from app.secrets.references import FileVersion, Marks, References, marks_of, read_file
 from app.tenants.file import yaml_text
 from app.tenants.file.assemble import NOTHING_KEPT, rotated, snapshot_of
+from app.tenants.file.trust import exposed_files
 from app.tenants.model import Snapshot
 
 _log = structlog.get_logger()
@@ -30,7 +30,6 @@ class _State:
     snapshot: Snapshot
     marks: Marks
     """The versions of the files that were read for it, and of those that the last refused file names."""
-    loaded_at: float
     problem: str | None = None
 
 
@@ -43,7 +42,7 @@ class Registry:
     def __init__(self, path: Path, environ: Mapping[str, str], snapshot: Snapshot, marks: Marks) -> None:
         self._path = path
         self._environ = environ
-        self._state = _State(snapshot=snapshot, marks=marks, loaded_at=time.time())
+        self._state = _State(snapshot=snapshot, marks=marks)
         self._callbacks: list[Callable[[Snapshot], None]] = []
 
     @classmethod
@@ -66,11 +65,6 @@ class Registry:
     def problem(self) -> str | None:
         """Why the present version of the file was refused, in words; ``None`` while it is in force."""
         return self._state.problem
-
-    @property
-    def loaded_at(self) -> float:
-        """When the file in force was read, in Unix seconds."""
-        return self._state.loaded_at
 
     def on_change(self, callback: Callable[[Snapshot], None]) -> None:
         """Have ``callback`` called with every new snapshot, after it is in force."""
@@ -124,7 +118,7 @@ class Registry:
     def _take_file(self, snapshot: Snapshot, marks: Marks) -> None:
         """Put a new reading of the file into force."""
         old, new = self._state.snapshot, snapshot
-        self._state = _State(snapshot=snapshot, marks=marks, loaded_at=time.time())
+        self._state = _State(snapshot=snapshot, marks=marks)
         kept = old.tenants.keys() & new.tenants.keys()
         _log.info(
             "tenants.reloaded",
@@ -144,7 +138,6 @@ class Registry:
         self._state = _State(
             snapshot=before.snapshot,
             marks={**before.marks, **marks},
-            loaded_at=before.loaded_at,
             problem=problem,
         )
 
@@ -156,7 +149,6 @@ class Registry:
         self._state = _State(
             snapshot=snapshot,
             marks={**before.marks, **marks},
-            loaded_at=before.loaded_at,
             problem=before.problem,
         )
         if snapshot is base:
@@ -190,7 +182,7 @@ def _read(
     references = References(environ, path.parent)
     try:
         with _collector_paused():
-            return snapshot_of(
+            snapshot = snapshot_of(
                 yaml_text.parse(raw, file=file),
                 resolve=references.resolve,
                 good=good,
@@ -198,8 +190,18 @@ def _read(
                 file=file,
                 locate=lambda: yaml_text.spots(raw, file=file),
             )
+        read = {path: marks[path], **references.marks}
+        exposed = exposed_files(read, _secret_files(snapshot, references))
+        return replace(snapshot, warnings=(*snapshot.warnings, *exposed))
     finally:
         marks.update(references.marks)
+
+
+def _secret_files(snapshot: Snapshot, references: References) -> set[Path]:
+    """The files that hold a secret or a private key, as against certificates."""
+    secrets = {references.path(name) for name in values_of(snapshot) if name.startswith("file:")}
+    destinations = (destination for tenant in snapshot.tenants.values() for destination in tenant.destinations)
+    return secrets | {Path(found.tls.client_key) for found in destinations if found.tls.client_key is not None}
 
 
 @contextmanager

@@ -15,7 +15,13 @@ from app.cli.check.command import check_command
 from app.sandbox.splunk import HecToken, StandInSplunk
 
 HEC_TOKEN = "hec-token-of-acme"
-SECRETS = {"SENTRY": "a-secret-of-sentry", "HEC": HEC_TOKEN, "WRONG": "hec-token-of-nobody"}
+SECRETS = {
+    "SENTRY": "a-secret-of-sentry",
+    "SENTRY1": "another-secret-of-sentry",
+    "SENTRY2": "a-third-secret-of-sentry",
+    "HEC": HEC_TOKEN,
+    "WRONG": "hec-token-of-nobody",
+}
 
 
 class Checked(NamedTuple):
@@ -28,8 +34,8 @@ class Checked(NamedTuple):
 def tenants_file(folder: Path, **splunks: str) -> Path:
     """A tenants file: a tenant per keyword, whose destination has these further keys (flow style)."""
     lines = ["tenants:"]
-    for name, keys in splunks.items():
-        lines += [f"  {name}:", "    sentry: {client_secrets: [env:SENTRY]}"]
+    for number, (name, keys) in enumerate(splunks.items()):
+        lines += [f"  {name}:", f"    sentry: {{client_secrets: [env:SENTRY{number or ''}]}}"]
         lines += [f"    splunk: [{{name: main, {keys}}}]"]
     path = folder / "tenants.yaml"
     path.write_text("\n".join(lines) + "\n")

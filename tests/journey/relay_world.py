@@ -20,6 +20,7 @@ from app.settings import load_settings
 SECRET = "acme-client-secret"
 PREVIOUS = "acme-previous-secret"
 SHARED = "shared-client-secret"
+OTHER = "client-secret-of-another-integration"
 LEGACY_KEY = "legacy-key-of-acme-1234"
 INSTALLATION = "5b7d1f3e-90aa-4a5f-8c21-3f6f0d1e7a42"
 TENANTS = """
@@ -33,10 +34,12 @@ tenants:
   globex:
     sentry:
       installations: [{installation}]
+      shared_integration: public
     splunk:
       - {{name: main, url: "{splunk}", hec_token: file:globex_hec_token, index: globex}}
 shared_integrations:
-  - client_secrets: [file:shared_secret]
+  - {{name: public, client_secrets: [file:shared_secret]}}
+  - {{name: other, client_secrets: [file:other_secret]}}
 """
 FILES = {
     "acme_secret": SECRET,
@@ -45,6 +48,7 @@ FILES = {
     "acme_hec_token": "acme-hec",
     "globex_hec_token": "globex-hec",
     "shared_secret": SHARED,
+    "other_secret": OTHER,
 }
 
 

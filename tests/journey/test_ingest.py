@@ -12,6 +12,7 @@ import pytest
 from tests.journey.relay_world import (
     INSTALLATION,
     LEGACY_KEY,
+    OTHER,
     PREVIOUS,
     SHARED,
     World,
@@ -95,6 +96,15 @@ async def test_a_repeat_is_answered_like_the_first_and_delivered_once(here: Worl
     assert other.json != first.json
     await here.landed(2)
     assert len(here.logged("hook.repeated")) == 3
+
+
+async def test_a_shared_integration_signs_only_for_its_own_installations(here: World) -> None:
+    """What another integration signed in the name of an installation that is bound to this one is refused."""
+    body = comment()
+    assert (await here.post("/sentry", body, secret=OTHER)).status == 401
+    assert here.logged("request.refused")[0]["reason"] == "other_integration"
+    assert (await here.post("/sentry", body, secret=SHARED)).status == 202
+    await here.landed(1)
 
 
 async def test_the_same_hook_for_two_tenants_is_two_deliveries(here: World) -> None:

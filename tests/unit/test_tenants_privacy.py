@@ -66,7 +66,7 @@ def test_conditions_on_tags_and_single_values_are_taken() -> None:
         ({}, {"privacy": {"drop_paths": ["tenant"]}}, "says which hook it is"),
         ({}, {"privacy": {"mask": ["(secret-of-mine"]}}, "privacy.mask[0]: is no pattern of RE2"),
         ({}, {"privacy": {"mask": ["x*"]}}, "privacy.mask[0]: matches where nothing stands"),
-        ({}, {"privacy": {"mask": ["x"] * 51}}, "privacy.mask: has too many entries"),
+        ({}, {"privacy": {"mask": ["x"] * 51}}, "privacy.mask: has more than 50 entries"),
         ({}, {"detail": "all"}, "detail: must be none, summary or full"),
         ({"detail": "all"}, {}, "splunk[0].detail: must be none, summary or full"),
         ({"routes": [{"when": {"level": "x"}, "sample": 1.5}]}, {}, "routes[0].sample: must be between 0 and 1"),

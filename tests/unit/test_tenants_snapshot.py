@@ -19,11 +19,11 @@ from app.tenants.registry import Registry
 ROOT = Path(__file__).parents[2]
 UUID = "7a485448-a9e2-4c85-8a3c-4f44175783c9"
 SECRETS = {
-    "env:SENTRY": b"sentry-secret",
-    "env:OLD": b"older-secret",
+    "env:SENTRY": b"sentry-secret-of-acme",
+    "env:OLD": b"older-secret-of-acme",
     "env:LEGACY": b"a-key-for-the-url",
     "env:HEC": b"hec-token-value",
-    "env:SHARED": b"shared-secret",
+    "env:SHARED": b"shared-secret-of-all",
     "env:EMPTY": b"",
     "file:ca.pem": b"-----BEGIN CERTIFICATE-----",
 }
@@ -86,8 +86,9 @@ def test_the_whole_document_becomes_a_snapshot() -> None:
     )
     acme = Tenant(
         name="acme",
-        client_secrets=(Secret("env:SENTRY", b"sentry-secret"), Secret("env:OLD", b"older-secret")),
+        client_secrets=(Secret("env:SENTRY", b"sentry-secret-of-acme"), Secret("env:OLD", b"older-secret-of-acme")),
         installations=frozenset({UUID}),
+        shared_references=frozenset({"env:SHARED"}),
         legacy_keys=(Secret("env:LEGACY", b"a-key-for-the-url"),),
         destinations=(
             Destination(
@@ -112,7 +113,7 @@ def test_the_whole_document_becomes_a_snapshot() -> None:
     assert snapshot == Snapshot(
         tenants={"acme": acme},
         by_installation={UUID: acme},
-        shared_secrets=(Secret("env:SHARED", b"shared-secret"),),
+        shared_secrets=(Secret("env:SHARED", b"shared-secret-of-all"),),
     )
     assert snapshot.destination("acme", "main") is snapshot.tenants["acme"].destinations[0]
 
@@ -272,12 +273,13 @@ def test_the_example_file_is_a_good_one(tmp_path: Path) -> None:
     """What deploy/ ships as a pattern has the right shape and shows every key."""
     text = (ROOT / "deploy" / "tenants.example.yaml").read_text(encoding="utf-8")
     for name in ("globex_sentry", "globex_sentry_previous", "globex_hec_token"):
-        (tmp_path / name).write_text("x\n")
+        (tmp_path / name).write_text(f"the-secret-of-{name}\n")
+        (tmp_path / name).chmod(0o600)
     (tmp_path / "globex-ca.pem").write_bytes(SECRETS["file:ca.pem"])
     text = text.replace("/run/secrets/", "").replace("/etc/ssl/", "")
     (tmp_path / "tenants.yaml").write_text(text)
     names = ["ACME_SENTRY_SECRET", "ACME_HEC_TOKEN", "GLOBEX_CLOUD_HEC_TOKEN", "INITECH_HEC_TOKEN"]
-    environ = dict.fromkeys([*names, "SHARED_SENTRY_SECRET", "GLOBEX_LEGACY_KEY"], "0123456789abcdef")
+    environ = {name: f"the-secret-of-{name}" for name in (*names, "SHARED_SENTRY_SECRET", "GLOBEX_LEGACY_KEY")}
     snapshot = Registry.load(tmp_path / "tenants.yaml", environ=environ).snapshot
     assert list(snapshot.tenants) == ["acme", "globex", "initech"]
     assert not snapshot.warnings

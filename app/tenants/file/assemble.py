@@ -5,7 +5,6 @@ Pure but for ``resolve``, which is handed in.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
@@ -13,6 +12,7 @@ from typing import cast
 from pydantic import ValidationError
 
 from app.errors import ConfigError
+from app.globs import Glob
 from app.model import Secret
 from app.secrets.last_good import LastGoodSecrets, Resolve, Rule
 from app.tenants.file import rules
@@ -27,9 +27,11 @@ from app.tenants.file.document import (
     faults_of,
 )
 from app.tenants.file.faults import Fault, Locate, Where, config_error, nowhere
+from app.tenants.file.trust import unbound_installations, weak_secrets
 from app.tenants.model import Ack, Destination, Match, Route, Snapshot, Tenant, Tls
 from app.tenants.privacy import Detail, Policy, Privacy, mask
 
+NO_NAMES: frozenset[str] = frozenset()
 NOTHING_KEPT: Mapping[str, bytes] = MappingProxyType({})
 
 
@@ -112,14 +114,21 @@ class _Assembly:
 
     def snapshot(self, entry: TenantsEntry) -> Snapshot:
         """The whole; of use only if ``faults`` is empty afterwards."""
-        tenants = {name: self._tenant(name, each) for name, each in entry.tenants.items()}
-        shared: list[Secret] = []
-        for number, each in enumerate(entry.shared_integrations):
+        references = _shared_references(entry)
+        tenants = {name: self._tenant(name, tenant, references) for name, tenant in entry.tenants.items()}
+        found: list[Secret] = []
+        for number, integration in enumerate(entry.shared_integrations):
             where: Where = ("shared_integrations", number, "client_secrets")
-            shared += self._secrets(each.client_secrets, rules.client_secret, where)
-        return _snapshot_of(tenants, tuple(dict.fromkeys(shared)), self._keeping.unresolved(), tuple(_warnings(entry)))
+            found += self._secrets(integration.client_secrets, rules.client_secret, where)
+        shared = tuple(dict.fromkeys(found))
+        warnings = (
+            *_warnings(entry),
+            *unbound_installations(tenants, len(entry.shared_integrations)),
+            *weak_secrets(tenants, shared),
+        )
+        return _snapshot_of(tenants, shared, self._keeping.unresolved(), warnings)
 
-    def _tenant(self, name: str, entry: TenantEntry) -> Tenant:
+    def _tenant(self, name: str, entry: TenantEntry, shared: Mapping[str | None, frozenset[str]]) -> Tenant:
         where: Where = ("tenants", name, "sentry")
         sentry = entry.sentry
         privacy = self._privacy(entry.privacy, ("tenants", name, "privacy"))
@@ -127,6 +136,7 @@ class _Assembly:
             name=name,
             client_secrets=self._secrets(sentry.client_secrets, rules.client_secret, (*where, "client_secrets")),
             installations=frozenset(sentry.installations),
+            shared_references=shared.get(sentry.shared_integration, frozenset()) if sentry.installations else NO_NAMES,
             legacy_keys=self._secrets(sentry.legacy_keys, rules.legacy_key, (*where, "legacy_keys")),
             destinations=tuple(
                 replace(
@@ -199,6 +209,18 @@ class _Assembly:
             return None
 
 
+def _shared_references(entry: TenantsEntry) -> dict[str | None, frozenset[str]]:
+    """The references of each shared integration, by its name; by ``None`` those of the only one."""
+    found: dict[str | None, frozenset[str]] = {
+        integration.name: frozenset(integration.client_secrets)
+        for integration in entry.shared_integrations
+        if integration.name is not None
+    }
+    if len(entry.shared_integrations) == 1:
+        found[None] = frozenset(entry.shared_integrations[0].client_secrets)
+    return found
+
+
 def _route(entry: RouteEntry) -> Route:
     return Route(
         when=_match(entry.when),
@@ -219,10 +241,17 @@ def _match(entry: WhenEntry) -> Match:
 def _conflicts(entry: TenantsEntry) -> Iterator[Fault]:
     """What two entries may not share."""
     claimed: dict[str, str] = {}
+    integrations = [integration.name for integration in entry.shared_integrations]
+    for number, integration in enumerate(integrations):
+        if integration is not None and integration in integrations[:number]:
+            yield Fault(("shared_integrations", number, "name"), "is another integration's already; names must differ")
     for name, tenant in entry.tenants.items():
+        if tenant.sentry.shared_integration not in (None, *integrations):
+            where: Where = ("tenants", name, "sentry", "shared_integration")
+            yield Fault(where, "is the name of none of the shared_integrations")
         for number, uuid in enumerate(tenant.sentry.installations):
             holder = claimed.setdefault(uuid, name)
-            where: Where = ("tenants", name, "sentry", "installations", number)
+            where = ("tenants", name, "sentry", "installations", number)
             if holder != name:
                 yield Fault(where, f"tenant {holder} has this installation already; it can belong to one only")
         names = [each.name for each in tenant.splunk]
@@ -244,7 +273,7 @@ def _not_allowed(name: str, tenant: TenantEntry) -> Iterator[Fault]:
             places += [((*here, "routes", at), route) for at, route in enumerate(destination.routes)]
             for where, entry in places:
                 said = getattr(entry, key)
-                if said is not None and not any(fnmatchcase(said, each) for each in allowed):
+                if said is not None and not any(Glob(pattern).matches(said) for pattern in allowed):
                     yield Fault((*where, key), f"is not one that the tenant's allow.{key} names")
 
 

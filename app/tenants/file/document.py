@@ -5,6 +5,7 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from app.spool.keys import DESTINATIONS_MAX
 from app.tenants.file import rules
 from app.tenants.file.faults import Fault, Where
 from app.tenants.file.nearest import unknown_key
@@ -124,6 +125,7 @@ class SentryEntry(Entry):
 
     client_secrets: References = ()
     installations: tuple[Annotated[str, AfterValidator(rules.installation)], ...] = ()
+    shared_integration: Name | None = None
     legacy_keys: References = ()
     own_projects: tuple[Line, ...] = ()
 
@@ -131,6 +133,8 @@ class SentryEntry(Entry):
     def _somebody_may_send(self) -> Self:
         if not (self.client_secrets or self.installations or self.legacy_keys):
             raise ValueError("nobody could send: name client_secrets, installations or legacy_keys")
+        if self.shared_integration is not None and not self.installations:
+            raise ValueError("has no installations, so shared_integration has nothing to hold for")
         return self
 
 
@@ -165,7 +169,7 @@ class TenantEntry(Entry):
     """One tenant."""
 
     sentry: SentryEntry
-    splunk: Annotated[tuple[SplunkEntry, ...], Field(min_length=1)]
+    splunk: Annotated[tuple[SplunkEntry, ...], Field(min_length=1, max_length=DESTINATIONS_MAX)]
     detail: Detail = "summary"
     privacy: PrivacyEntry = PrivacyEntry()
     allow: AllowEntry = AllowEntry()
@@ -175,6 +179,7 @@ class SharedEntry(Entry):
     """One integration whose client secret is the same for many tenants; ``installations`` tell them apart."""
 
     client_secrets: Annotated[References, Field(min_length=1)]
+    name: Name | None = None
 
 
 class TenantsEntry(Entry):
@@ -195,7 +200,7 @@ _WORDS: Final = {
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "too_short": "must have at least one entry",
-    "too_long": "has too many entries",
+    "too_long": "has more than {max_length} entries",
 }
 
 
@@ -216,4 +221,4 @@ def _fault(error: ErrorDetails) -> Fault:
         return Fault(where, unknown_key(TenantsEntry, where))
     if error["input"] is None and kind != "missing":
         return Fault(where, "stands there without a value")
-    return Fault(where, _WORDS.get(kind, f"is not right ({kind})"))
+    return Fault(where, _WORDS.get(kind, f"is not right ({kind})").format_map(error.get("ctx", {})))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from app.transform.routing import matches
+from app.globs import glob
 
 Path = tuple[str, ...]
 
@@ -48,7 +48,7 @@ def _beyond(key: str, paths: Sequence[Path]) -> list[Path] | None:
             rest += deeper
             continue
         for steps in range(1, len(path) + 1):
-            if not matches(".".join(path[:steps]), key):
+            if not glob(".".join(path[:steps])).matches(key):
                 continue
             if steps == len(path):
                 return None

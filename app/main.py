@@ -23,7 +23,7 @@ from app.errors import ConfigError, NotStored, RelayError
 from app.health import Delivering, Health, add_routes
 from app.ingest.accept import Ingest, Limits
 from app.metrics import Metrics
-from app.model import SpoolLimits
+from app.model import RetentionLimits, SpoolLimits
 from app.settings import Settings
 from app.splunk.client import HecClients, WireLimits
 from app.spool.engines import is_shared, open_spool
@@ -138,7 +138,8 @@ class Relay:
         return Supervisor(
             spool=spool,
             tenants=registry,
-            limits=pace_of(self._settings),
+            limits=delivery_limits_of(self._settings),
+            retention=retention_limits_of(self._settings),
             open_client=HecClients(wire_limits_of(self._settings)).open,
             on_fatal=self._on_fatal,
             observer=metrics,
@@ -202,9 +203,35 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def pace_of(settings: Settings) -> DeliveryLimits:
-    """What delivering needs of the settings: the same names."""
-    return DeliveryLimits(**{name: getattr(settings, name) for name in DeliveryLimits.__dataclass_fields__})
+def delivery_limits_of(settings: Settings) -> DeliveryLimits:
+    """What delivering needs of the settings."""
+    return DeliveryLimits(
+        batch_bytes_max=settings.batch_bytes_max,
+        batch_hec_events_max=settings.batch_hec_events_max,
+        linger_s=settings.linger_s,
+        gzip_level=settings.gzip_level,
+        concurrency_max=settings.concurrency_max,
+        in_flight_bytes_max=settings.in_flight_bytes_max,
+        lease_s=settings.lease_s,
+        poll_interval_s=settings.poll_interval_s,
+        retry_base_s=settings.retry_base_s,
+        retry_max_s=settings.retry_max_s,
+        retry_after_max_s=settings.retry_after_max_s,
+        pause_probe_max_s=settings.pause_probe_max_s,
+        event_bytes_max=settings.event_bytes_max,
+    )
+
+
+def retention_limits_of(settings: Settings) -> RetentionLimits:
+    """How much of the past the spool keeps, by the settings."""
+    return RetentionLimits(
+        waiting_age_max_s=settings.waiting_age_max_s,
+        dedup_window_s=settings.dedup_window_s,
+        dead_age_max_s=settings.dead_age_max_s,
+        dead_bytes_max=settings.dead_bytes_max,
+        history_age_max_s=settings.history_age_max_s,
+        history_max=settings.history_max,
+    )
 
 
 def bounds_of(settings: Settings) -> SpoolLimits:

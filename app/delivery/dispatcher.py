@@ -5,6 +5,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -16,7 +17,7 @@ from app.delivery.destination.batch import PendingEvent
 from app.delivery.destination.rate import START_HELD
 from app.delivery.destination.sender import SHARE, DestinationSender
 from app.delivery.interfaces import DeliveryContext
-from app.delivery.render import Rendered, Renderer, Transform
+from app.delivery.render import Rendered, Transform, render
 from app.model import Burial, Cause, Delivery, Stream
 from app.splunk.answers import Scope
 from app.splunk.codes import Act
@@ -50,7 +51,7 @@ class Dispatcher:
         self.senders: dict[Stream, DestinationSender] = {}
         self._spool = spool
         self._context = context
-        self._render = Renderer(transform, event_bytes_max=context.limits.event_bytes_max)
+        self._render = partial(render, transform=transform, event_bytes_max=context.limits.event_bytes_max)
         self._ending: set[DestinationSender] = set()
         self._missing: dict[Stream, float] = {}
         self._wake = asyncio.Event()

@@ -8,7 +8,6 @@ import structlog
 from app.delivery.claims import SPOOL_FAULTS
 from app.delivery.destination import events
 from app.delivery.interfaces import DestinationDirectory
-from app.delivery.limits import DeliveryLimits
 from app.delivery.observer import Observer
 from app.model import RetentionLimits, SweepResult
 from app.spool.interface import Spool
@@ -28,16 +27,14 @@ class Housekeeping:
         self,
         spool: Spool,
         tenants: DestinationDirectory,
-        limits: DeliveryLimits,
+        limits: RetentionLimits,
         *,
         observer: Observer,
         sweep: Callable[[], None],
     ) -> None:
         self._spool = spool
         self._tenants = tenants
-        self._budgets = RetentionLimits(
-            **{name: getattr(limits, name) for name in RetentionLimits.__dataclass_fields__}
-        )
+        self._limits = limits
         self._observer = observer
         self._sweep = sweep
         self._every_s = min(EVERY_S_MAX, max(EVERY_S_MIN, limits.waiting_age_max_s / 4))
@@ -68,9 +65,9 @@ class Housekeeping:
         """Until a round has found less than it may change: then there is nothing more of any kind."""
         swept = SweepResult(changed=ROWS)
         while swept.changed >= ROWS:
-            swept = await self._spool.expire(self._budgets, limit=ROWS)
+            swept = await self._spool.expire(self._limits, limit=ROWS)
             for (stream, cause), count in swept.buried.items():
-                events.expired(stream, cause, count=count, waiting_age_max_s=self._budgets.waiting_age_max_s)
+                events.expired(stream, cause, count=count, waiting_age_max_s=self._limits.waiting_age_max_s)
                 self._observer.buried(stream, cause=cause, count=count)
             for stream, count in swept.discarded.items():
                 events.discarded(stream, count=count)

@@ -26,24 +26,23 @@ class Rendered:
     envelope: bytes
 
 
-class Renderer:
-    """Called with each delivery and its destination, on whatever thread."""
+def render(
+    delivery: Delivery, destination: Destination, *, transform: Transform, event_bytes_max: int
+) -> Rendered | Filtered | Burial:
+    """Transform and encode one delivery; may run on any thread.
 
-    def __init__(self, transform: Transform, *, event_bytes_max: int) -> None:
-        self._transform = transform
-        self._event_bytes_max = event_bytes_max
-
-    def __call__(self, delivery: Delivery, destination: Destination) -> Rendered | Filtered | Burial:
-        """What becomes of it. A bug met by one hook buries that hook, and does not end the delivery of all others."""
-        try:
-            made = self._transform(delivery.hook, destination, event_bytes_max=self._event_bytes_max)
-            if isinstance(made, Filtered):
-                return made
-            # Only what Splunk may have already is marked as another attempt.
-            attempt = delivery.attempts + 1 if delivery.ambiguous else 1
-            return Rendered(made.index, encode(made, delivery_id=delivery.hook.delivery_id, attempt=attempt))
-        except EnvelopeFault as fault:
-            return Burial(delivery, Cause.UNTRANSFORMABLE, str(fault))
-        except Exception as fault:  # noqa: BLE001  see the docstring: whatever it is
-            _log.exception("transform.failed", delivery_id=delivery.hook.delivery_id)
-            return Burial(delivery, Cause.UNTRANSFORMABLE, f"transform failed with {type(fault).__name__}")
+    A bug that one hook meets buries that hook and does not end the delivery of all others.
+    """
+    try:
+        hec_event = transform(delivery.hook, destination, event_bytes_max=event_bytes_max)
+        if isinstance(hec_event, Filtered):
+            return hec_event
+        # Only what Splunk may have already is marked as another attempt.
+        attempt = delivery.attempts + 1 if delivery.ambiguous else 1
+        envelope = encode(hec_event, delivery_id=delivery.hook.delivery_id, attempt=attempt)
+        return Rendered(hec_event.index, envelope)
+    except EnvelopeFault as fault:
+        return Burial(delivery, Cause.UNTRANSFORMABLE, str(fault))
+    except Exception as fault:  # noqa: BLE001  see the docstring: whatever it is
+        _log.exception("transform.failed", delivery_id=delivery.hook.delivery_id)
+        return Burial(delivery, Cause.UNTRANSFORMABLE, f"transform failed with {type(fault).__name__}")

@@ -16,9 +16,9 @@ from app.delivery.dispatcher import Dispatcher
 from app.delivery.interfaces import DeliveryContext, DestinationDirectory, OpenClient
 from app.delivery.limits import DeliveryLimits
 from app.delivery.maintenance import Housekeeping
-from app.delivery.observer import Nobody, Observer
+from app.delivery.observer import Observer
 from app.delivery.render import Transform
-from app.model import Stream
+from app.model import RetentionLimits, Stream
 from app.spool.interface import Spool
 from app.tenants.model import Snapshot
 from app.transform import transform as real_transform
@@ -42,9 +42,10 @@ class Supervisor:
         spool: Spool,
         tenants: DestinationDirectory,
         limits: DeliveryLimits,
+        retention: RetentionLimits,
         open_client: OpenClient,
         on_fatal: Callable[[str], None],
-        observer: Observer | None = None,
+        observer: Observer,
         transform: Transform = real_transform,
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
@@ -55,7 +56,7 @@ class Supervisor:
         self._tenants = tenants
         self._limits = limits
         self._on_fatal = on_fatal
-        self._observer = observer = observer or Nobody()
+        self._observer = observer
         rng = rng or Random()  # noqa: S311  jitter, nothing secret
         self._claims = Claims(spool, observer=observer, rng=rng)
         context = DeliveryContext(
@@ -71,7 +72,7 @@ class Supervisor:
         )
         self._dispatcher = Dispatcher(spool, context, transform)
         self._housekeeping = Housekeeping(
-            spool, tenants, limits, observer=observer, sweep=partial(self._dispatcher.sweep, idle_s=IDLE_S)
+            spool, tenants, retention, observer=observer, sweep=partial(self._dispatcher.sweep, idle_s=IDLE_S)
         )
         self._workers: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()

@@ -10,9 +10,9 @@ from pathlib import Path
 from random import Random
 
 from app import logs
-from app.delivery.observer import Nobody
 from app.delivery.supervisor import Supervisor
-from app.main import pace_of, wire_limits_of
+from app.main import delivery_limits_of, retention_limits_of, wire_limits_of
+from app.metrics import Metrics
 from app.model import Hook, Secret, Stream
 from app.settings import load_settings
 from app.splunk.client import HecClients
@@ -23,10 +23,11 @@ from app.transform import transform
 PAYLOADS = Path(__file__).parents[1] / "fixtures" / "payloads"
 
 
-class Seen(Nobody):
+class Seen(Metrics):
     """Counts what is delivered, and how late."""
 
     def __init__(self) -> None:
+        super().__init__("bench")
         self.delivered_count = 0
         self.others_count = 0
         """Of all tenants but the first."""
@@ -134,7 +135,8 @@ async def supervisor(
     running = Supervisor(
         spool=on,
         tenants=known,
-        limits=pace_of(told),
+        limits=delivery_limits_of(told),
+        retention=retention_limits_of(told),
         open_client=HecClients(wire_limits_of(told)).open,
         on_fatal=died.append,
         observer=seen,

@@ -12,7 +12,7 @@ from typing import Any
 
 import uvloop
 
-from app.main import pace_of
+from app.main import delivery_limits_of
 from app.settings import load_settings
 from app.splunk.encode import compress, encode, join
 from app.splunk.hec_event import HecEvent
@@ -105,27 +105,27 @@ def _making_us(make: Hooks, destination: Destination, made_by: Callable[..., Any
 
 def _batches(make: Hooks, destination: Destination, count: int) -> list[bytes]:
     """What the relay posts when its batches are full."""
-    pace = pace_of(load_settings({}))
+    limits = delivery_limits_of(load_settings({}))
     bodies: list[bytes] = []
     batch: list[bytes] = []
     size = 0
     for _ in range(count):
         hook = make("tenant-0")
-        made = transform(hook, destination, event_bytes_max=pace.event_bytes_max)
+        made = transform(hook, destination, event_bytes_max=limits.event_bytes_max)
         assert isinstance(made, HecEvent)
         envelope = encode(made, delivery_id=hook.delivery_id)
-        if len(batch) == pace.batch_hec_events_max or size + len(envelope) > pace.batch_bytes_max:
-            bodies.append(compress(join(batch), pace.gzip_level))
+        if len(batch) == limits.batch_hec_events_max or size + len(envelope) > limits.batch_bytes_max:
+            bodies.append(compress(join(batch), limits.gzip_level))
             batch, size = [], 0
         batch.append(envelope)
         size += len(envelope) + 1
-    return [*bodies, compress(join(batch), pace.gzip_level)]
+    return [*bodies, compress(join(batch), limits.gzip_level)]
 
 
 async def _floor(bodies: Sequence[bytes], destination: Destination, count: int) -> float:
     """Seconds that a loop takes which does nothing but post, with as many connections as the relay may have."""
     assert destination.hec_token is not None
-    connections = pace_of(load_settings({})).concurrency_max
+    connections = delivery_limits_of(load_settings({})).concurrency_max
     host, _, port = destination.url.removeprefix("http://").partition(":")
     left = list(bodies)
 

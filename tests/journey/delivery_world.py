@@ -19,14 +19,15 @@ from structlog.testing import capture_logs
 from app.delivery.limits import DeliveryLimits
 from app.delivery.supervisor import Supervisor
 from app.errors import SpoolError
-from app.model import Attempt, Burial, Delivery, DeliveryRecord, Hook, Search, State, Stream
+from app.metrics import Metrics
+from app.model import Attempt, Burial, Delivery, DeliveryRecord, Hook, RetentionLimits, Search, State, Stream
 from app.sandbox.splunk import HecToken, Indexed, StandInSplunk
 from app.splunk.client import HecClients, WireLimits
 from app.spool.sqlite.spool import SqliteSpool
 from app.tenants.registry import Registry
 from tests.torture.ports import number, reserved_port
 
-PACE = DeliveryLimits(
+DELIVERY = DeliveryLimits(
     batch_bytes_max=1_000_000,
     batch_hec_events_max=500,
     linger_s=0.01,
@@ -40,16 +41,17 @@ PACE = DeliveryLimits(
     retry_after_max_s=5,
     pause_probe_max_s=0.2,
     event_bytes_max=500_000,
+)
+RETENTION = RetentionLimits(
     waiting_age_max_s=3600,
     dedup_window_s=3600,
     dead_age_max_s=3600,
     dead_bytes_max=1_000_000_000,
     history_age_max_s=3600,
     history_max=10_000,
-    hec_connect_timeout_s=2,
-    hec_timeout_s=5,
-    hec_keepalive_s=8,
-    hec_connection_age_max_s=180,
+)
+CLIENT = WireLimits(
+    connect_timeout_s=2, timeout_s=5, keepalive_s=8, connection_age_max_s=180, connections_max=DELIVERY.concurrency_max
 )
 
 
@@ -86,6 +88,8 @@ class World:
     clock: SpoolClock
     registry: Registry
     limits: DeliveryLimits
+    retention: RetentionLimits
+    client: WireLimits
     log: list[Any]
     fatal: list[str] = field(default_factory=list)
     supervisor: Supervisor = field(init=False)
@@ -93,21 +97,15 @@ class World:
 
     def run(self, **changes: Any) -> Supervisor:
         """Start a supervisor."""
-        clients = HecClients(
-            WireLimits(
-                connect_timeout_s=self.limits.hec_connect_timeout_s,
-                timeout_s=self.limits.hec_timeout_s,
-                keepalive_s=self.limits.hec_keepalive_s,
-                connection_age_max_s=self.limits.hec_connection_age_max_s,
-                connections_max=self.limits.concurrency_max,
-            )
-        )
+        clients = HecClients(replace(self.client, connections_max=self.limits.concurrency_max))
         parts: dict[str, Any] = {
             "spool": self.spool,
             "tenants": self.registry,
             "limits": self.limits,
+            "retention": self.retention,
             "open_client": clients.open,
             "on_fatal": self.fatal.append,
+            "observer": Metrics("test"),
             "rng": Random(7),  # noqa: S311  jitter, the same in every run
         }
         self.supervisor = Supervisor(**(parts | changes))
@@ -232,6 +230,15 @@ def tenants_file(
     return path
 
 
+def _limits(settings: dict[str, Any]) -> tuple[DeliveryLimits, RetentionLimits, WireLimits]:
+    """The limits of the world with these settings changed."""
+    client = {name.removeprefix("hec_"): value for name, value in settings.items() if name.startswith("hec_")}
+    retention = {name: value for name, value in settings.items() if hasattr(RETENTION, name)}
+    delivery = {name: value for name, value in settings.items() if hasattr(DELIVERY, name)}
+    assert len(client) + len(retention) + len(delivery) == len(settings)
+    return replace(DELIVERY, **delivery), replace(RETENTION, **retention), replace(CLIENT, **client)
+
+
 @asynccontextmanager
 async def world(folder: Path, parts: list[Part], **limits: Any) -> AsyncIterator[World]:
     """A world with these destinations; nothing runs before ``run``."""
@@ -249,7 +256,7 @@ async def world(folder: Path, parts: list[Part], **limits: Any) -> AsyncIterator
         steady=clock,
     )
     with capture_logs() as log:
-        made = World(folder, spool, clock, registry, replace(PACE, **limits), log)
+        made = World(folder, spool, clock, registry, *_limits(limits), log)
         try:
             yield made
         finally:

@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from app.delivery.observer import Nobody, Observer
+from app.delivery.observer import Observer
+from app.metrics import Metrics
 from app.model import Stream
 from app.sandbox.splunk import Fault, HecToken
 from tests.journey.delivery_world import Part, StayingSplunk, World, ids_of, until, world
@@ -26,14 +27,15 @@ async def two(
             more |= {"ack": True, "ack_poll_s": 0.05, "ack_expiry_s": 60}
         parts = [Part("acme", splunks[0].url, "acme-token", more=more)]
         made = await stack.enter_async_context(world(folder, parts, **({"batch_hec_events_max": 5} | limits)))
-        made.run(observer=observer)
+        made.run(observer=observer or Metrics("test"))
         yield made, splunks
 
 
-class LeftOut(Nobody):
+class LeftOut(Metrics):
     """How many addresses are left out, each time that it changes."""
 
     def __init__(self) -> None:
+        super().__init__("test")
         self.told: list[tuple[Stream, int]] = []
 
     def left_out(self, stream: Stream, *, addresses: int) -> None:

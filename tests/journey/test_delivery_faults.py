@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.delivery.observer import Nobody
+from app.metrics import Metrics
 from app.model import Cause, Stream
 from app.sandbox.splunk import Fault, HecToken, StandInSplunk
-from app.splunk.answers import Outcome, Scope
 from tests.journey.delivery_world import Part, StayingSplunk, acme, ids_of, until, world
 
 CLEAN = [
@@ -221,10 +221,11 @@ async def test_a_dead_hec_token_pauses_and_a_rotated_one_resumes_alone(tmp_path:
         assert "fresh-token" not in repr(here.log)
 
 
-class Gauges(Nobody):
+class Gauges(Metrics):
     """What is paused, as a metric would know it, and what it was told."""
 
     def __init__(self) -> None:
+        super().__init__("test")
         self.streams: set[Stream] = set()
         self.paused_now: set[str] = set()
         self.delays: list[float] = []
@@ -232,12 +233,12 @@ class Gauges(Nobody):
         self.resends: Counter[bool] = Counter()
         self.burials: Counter[str] = Counter()
 
-    def paused(self, stream: Stream, *, scope: Scope) -> None:
+    def paused(self, stream: Stream, *, scope: str) -> None:
         """See the observer."""
         self.streams.add(stream)
         self.paused_now.add(scope)
 
-    def resumed(self, stream: Stream, *, scope: Scope) -> None:
+    def resumed(self, stream: Stream, *, scope: str) -> None:
         """See the observer."""
         self.streams.add(stream)
         self.paused_now.discard(scope)
@@ -247,7 +248,7 @@ class Gauges(Nobody):
         self.streams.add(stream)
         self.delays += delays_s
 
-    def attempted(self, stream: Stream, *, outcome: Outcome, hec_code: str, **_: object) -> None:
+    def attempted(self, stream: Stream, *, outcome: str, hec_code: str, **_: Any) -> None:
         """See the observer."""
         self.streams.add(stream)
         self.attempts[outcome, hec_code] += 1
@@ -257,7 +258,7 @@ class Gauges(Nobody):
         self.streams.add(stream)
         self.resends[ambiguous] += count
 
-    def buried(self, stream: Stream, *, cause: Cause, count: int) -> None:
+    def buried(self, stream: Stream, *, cause: str, count: int) -> None:
         """See the observer."""
         self.streams.add(stream)
         self.burials[cause] += count

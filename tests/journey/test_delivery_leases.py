@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 
 from app.delivery.claims import Claims
-from app.delivery.observer import Nobody
+from app.metrics import Metrics
 from app.model import Delivery, State
 from app.sandbox.splunk import Fault, StandInSplunk
 from tests.journey.delivery_world import Counting, Flaky, Part, acme, ids_of, until, world
@@ -27,7 +27,7 @@ async def test_what_is_still_held_when_its_lease_ran_out_is_not_delivered_twice(
     async with world(tmp_path, [Part("acme", "http://127.0.0.1:9", "t")]) as here:
         await here.accept(2)
         rng = Random(1)  # noqa: S311  jitter
-        claims = Claims(here.spool, observer=Nobody(), rng=rng)
+        claims = Claims(here.spool, observer=Metrics("test"), rng=rng)
 
         async def claim(lease_s: float) -> list[Delivery]:
             claimed = await here.spool.claim(limit=9, per_stream=9, bytes_max=10_000, lease_s=lease_s)

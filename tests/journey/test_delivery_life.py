@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from app.delivery.observer import Nobody
+from app.metrics import Metrics
 from app.model import Cause, Hook, State, Stream
 from app.sandbox.splunk import Fault, HecToken, StandInSplunk
 from app.transform import transform
@@ -30,13 +30,14 @@ from tests.journey.delivery_world import (
 )
 
 
-class Counts(Nobody):
+class Counts(Metrics):
     """How many were buried, by stream and cause."""
 
     def __init__(self) -> None:
-        self.burials: Counter[tuple[Stream, Cause]] = Counter()
+        super().__init__("test")
+        self.burials: Counter[tuple[Stream, str]] = Counter()
 
-    def buried(self, stream: Stream, *, cause: Cause, count: int) -> None:
+    def buried(self, stream: Stream, *, cause: str, count: int) -> None:
         """As delivering tells it."""
         self.burials[stream, cause] += count
 

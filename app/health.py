@@ -139,11 +139,14 @@ class Health:
         return Part(ready=True, words=["accepting hooks"])
 
     async def _spool_part(self) -> Part:
+        problems, remarks = self._spool.evidence()
+        if problems:  # then nothing is asked that might wait
+            return Part(ready=False, words=[*problems, *remarks])
         stats = await self._stats()
         if stats is None:
-            return Part(ready=False, words=["the spool cannot be read"])
+            return Part(ready=False, words=["the spool cannot be read", *remarks])
         full = stats.hooks >= self._bounds.hooks_max or stats.payload_bytes >= self._bounds.bytes_max
-        return Part(ready=not full, words=spool_words(stats, self._bounds, now=time.time()))
+        return Part(ready=not full, words=[*spool_words(stats, self._bounds, now=time.time()), *remarks])
 
     def _tenants_part(self) -> Part:
         snapshot = self._tenants.snapshot

@@ -105,6 +105,7 @@ class Relay:
                     unsynced_ok=settings.spool_unsynced == "allow",
                 )
             )
+            spool.on_fatal(self._on_fatal)
             supervisor = self._supervisor(spool, registry, metrics)
             metrics.limits(bounds_of(settings))
             ingest = Ingest(registry, spool, limits=limits_of(settings), metrics=metrics)

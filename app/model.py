@@ -222,6 +222,15 @@ class SpoolLimits(NamedTuple):
     dead_age_max_s: float
 
 
+class SpoolEvidence(NamedTuple):
+    """How the spool is doing, from what lately succeeded and what did not. Sentences for readiness."""
+
+    problems: Sequence[str] = ()
+    """While there is one, hooks would be lost or deliveries are stuck: not ready."""
+    remarks: Sequence[str] = ()
+    """What somebody should know although hooks are stored."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepResult:
     """What one round of keeping to the budgets changed."""

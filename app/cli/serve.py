@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import get_args
 
 import click
@@ -88,6 +89,7 @@ class Service:
         settings, loop = self._settings, asyncio.get_running_loop()
         server = Listener(self._relay, host=settings.host, port=settings.port, graceful_s=settings.body_deadline_s)
         self._server = server
+        threading.excepthook = partial(self._thread_died, loop)
         loop.add_signal_handler(signal.SIGTERM, self._stop, signal.SIGTERM)
         loop.add_signal_handler(signal.SIGINT, self._stop, signal.SIGINT)
         if sys.stdin is not None and sys.stdin.isatty():
@@ -117,6 +119,15 @@ class Service:
     def _exit(self) -> None:
         if self._server is not None:
             self._server.should_exit = True
+
+    def _thread_died(self, loop: asyncio.AbstractEventLoop, end: threading.ExceptHookArgs) -> None:
+        """The net under every thread: one that ends unseen would leave those waiting who wait for it."""
+        name = end.thread.name if end.thread is not None else "without a name"
+        words = f"thread {name} died: {end.exc_type.__name__}: {end.exc_value}"
+        _log.error("worker.died", worker=name, exc_info=end.exc_value)
+        sys.stderr.write(f"{words}\n")  # it may have been the one that writes the log
+        with suppress(RuntimeError):  # the loop is closed: it ends already
+            loop.call_soon_threadsafe(self._fatal, words)
 
     def _fatal(self, words: str) -> None:
         """A part has died: rather no process, which everybody sees, than one that answers and does not deliver."""

@@ -11,6 +11,9 @@
 5. **Books that balance.** ``stats`` is one consistent look; see ``StreamCount``.
    What is discarded is in the audit, which only grows.
 6. **Bounded.** Over its limits ``accept`` raises ``NotStored`` at once; what is stored stays.
+7. **Answered.** An ``accept`` has its answer within a second, whatever hangs (``limits.ANSWER_S``). What changes a
+   lease waits for its outcome for as long as it takes; everything else that asks has a deadline. A part that dies
+   says so (``on_fatal``), and what lately failed is in ``evidence``.
 
 Times that go in are relative (seconds from now): only the engine reads a clock, its database's own.
 """
@@ -29,6 +32,7 @@ from app.model import (
     Hook,
     RetentionLimits,
     Search,
+    SpoolEvidence,
     SpoolStats,
     Stream,
     SweepResult,
@@ -138,6 +142,17 @@ class Spool(Protocol):
 
         A hint to look sooner: whoever delivers also polls.
         """
+        ...
+
+    def on_fatal(self, tell: Callable[[str], None]) -> None:
+        """Have ``tell`` called once, on the event loop, with words, when a part has died that the spool needs.
+
+        Whoever runs the spool then ends the process: what is stored is found at the next start.
+        """
+        ...
+
+    def evidence(self) -> SpoolEvidence:
+        """What lately succeeded and what did not, from memory: it waits for nothing."""
         ...
 
     async def close(self) -> None:

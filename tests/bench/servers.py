@@ -60,6 +60,7 @@ class _Rows:
         return [None] * len(items)
 
     def closing(self, connection: sqlite3.Connection, /) -> None: ...
+    def probe(self, connection: sqlite3.Connection, /) -> None: ...
     def committed(self) -> None: ...
     def rolled_back(self) -> None: ...
 
@@ -76,7 +77,7 @@ def row(folder: Path) -> Application:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("CREATE TABLE payloads (payload BLOB)")
-    commits = GroupCommit(path, lambda: connect(path), _Rows(), jobs_max=10_000)
+    commits = GroupCommit(path, lambda: connect(path), _Rows(), jobs_max=10_000, on_fatal=print)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         body = await read_body(receive, bytes_max=10_000_000, deadline_s=10)

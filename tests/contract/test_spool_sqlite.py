@@ -2,20 +2,16 @@
 
 import asyncio
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.errors import NotStored, SpoolError
+from app.errors import SpoolError
 from app.model import Burial, Cause, Delivery, Search, State
 from app.spool.sql import Queries
 from app.spool.sqlite.file import APPLICATION_ID, COPYING_ID, SCHEMA_VERSION, check_file, connect, lay_out
 from app.spool.sqlite.spool import SqliteSpool
-from app.spool.sqlite.writer import GroupCommit
 from tests.contract.engines import ANNA, budgets_of, hook
 
 
@@ -295,103 +291,3 @@ async def test_an_unwritable_place_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SpoolError, match="file/spool"):
         await _open(tmp_path / "file" / "spool.db")
-
-
-class _SlowDisk(sqlite3.Connection):
-    """Takes 100 ms to sync, and never on the thread that may not wait for it."""
-
-    def execute(self, sql: str, *rest: object) -> sqlite3.Cursor:
-        if sql == "COMMIT":
-            assert threading.current_thread() is not threading.main_thread(), "the event loop's thread syncs"
-            time.sleep(0.1)
-        return super().execute(sql, *rest)  # type: ignore[arg-type] # passed on as it came
-
-
-class _Numbers:
-    """Stores numbers."""
-
-    def __init__(self) -> None:
-        self.groups: list[int] = []
-
-    def __call__(self, connection: sqlite3.Connection, items: Sequence[int], /) -> Sequence[int]:
-        self.groups.append(len(items))
-        connection.executemany("INSERT INTO numbers VALUES (?)", [(each,) for each in items])
-        return items
-
-    def committed(self) -> None:
-        """Nothing to do."""
-
-    def closing(self, connection: sqlite3.Connection, /) -> None: ...
-
-    def rolled_back(self) -> None:
-        """Nothing to do."""
-
-
-def _numbers(
-    path: Path, *, pages: int | None = None, factory: type[sqlite3.Connection] = sqlite3.Connection
-) -> Callable[[], sqlite3.Connection]:
-    def open_it() -> sqlite3.Connection:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=factory)
-        connection.execute("PRAGMA journal_mode = WAL")
-        if pages is not None:
-            connection.execute(f"PRAGMA max_page_count = {pages}")
-        return connection
-
-    connection = open_it()
-    connection.execute("CREATE TABLE IF NOT EXISTS numbers (n)")
-    connection.close()
-    return open_it
-
-
-async def test_a_slow_disk_does_not_stall_the_event_loop(tmp_path: Path) -> None:
-    """While a sync takes 100 ms the loop turns, and what comes in meanwhile shares the next one."""
-    store = _Numbers()
-    path = tmp_path / "slow.db"
-    writer = GroupCommit(path, _numbers(path, factory=_SlowDisk), store, jobs_max=1000)
-    waiting = []
-    for number in range(0, 500, 5):
-        waiting += [writer.put(each) for each in range(number, number + 5)]
-        await asyncio.sleep(0.002)
-    assert await asyncio.gather(*waiting) == list(range(500))
-    await writer.close()
-    # Did the loop wait for the syncs, each of its 100 turns would have one of its own.
-    assert len(store.groups) < 50
-    assert max(store.groups) > 5
-
-
-async def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
-    """Told as disk_full; what was stored stays; the writer goes on once there is room."""
-    path = tmp_path / "full.db"
-    writer = GroupCommit(path, _numbers(path, pages=4), _Numbers(), jobs_max=100)
-    stored = 0
-    with pytest.raises(NotStored, match="disk_full"):  # noqa: PT012 - which of them meets the full disk is open
-        for _ in range(10_000):
-            await writer.put(10**15)
-            stored += 1
-    assert stored > 0
-    with pytest.raises(SpoolError, match="disk_full"):
-        await writer.do(lambda c: c.executemany("INSERT INTO numbers VALUES (?)", [("x" * 4000,)] * 9))
-    await writer.do(lambda c: c.execute("DELETE FROM numbers"))
-    assert await writer.put(1) == 1
-    await writer.close()
-
-
-async def test_one_fault_in_a_group_is_everybodys_and_the_next_group_is_fine(tmp_path: Path) -> None:
-    """A transaction is whole or not at all: nobody is told stored when it was rolled back."""
-    path = tmp_path / "fault.db"
-    store = _Numbers()
-    writer = GroupCommit(path, _numbers(path, factory=_SlowDisk), store, jobs_max=100)
-    first = writer.put(1)
-    async with asyncio.timeout(30):
-        while not store.groups:
-            await asyncio.sleep(0.001)
-    bad = writer.do(lambda c: c.execute("INSERT INTO nowhere VALUES (1)"))
-    with_it = writer.put(2)
-    assert await first == 1
-    with pytest.raises(SpoolError):
-        await bad
-    with pytest.raises(NotStored, match="spool_unavailable"):
-        await with_it
-    assert await writer.put(3) == 3
-    assert await writer.do(lambda c: c.execute("SELECT n FROM numbers ORDER BY n").fetchall()) == [(1,), (3,)]
-    await writer.close()

@@ -5,12 +5,13 @@ answer after ``ANSWER_S`` at the latest, because Sentry waits for one second and
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.errors import NotStored, SpoolError
 from app.model import Accepted, Hook
 from app.spool.keys import stream_key
+from app.spool.limits import ANSWER_S
 from app.spool.postgres.connection import Connection, FullError, ReconnectingConnection
 from app.spool.postgres.shard import CounterShard
 from app.spool.postgres.worker import BatchWorker, JobQueue
@@ -21,7 +22,6 @@ from app.spool.text import storable
 BATCH_HOOKS_MAX = 64
 BATCH_BYTES_MAX = 4_000_000
 """Payload bytes of one statement, unless one hook alone is larger."""
-ANSWER_S = 0.8
 
 
 class Storing:
@@ -85,14 +85,20 @@ class Accepting:
     """The queue of hooks and the connections that store them."""
 
     def __init__(
-        self, queries: Queries, links: Sequence[ReconnectingConnection], fill: Fill, *, queue_hooks_max: int
+        self,
+        queries: Queries,
+        links: Sequence[ReconnectingConnection],
+        fill: Fill,
+        *,
+        queue_hooks_max: int,
+        on_fatal: Callable[[str], None],
     ) -> None:
         self._queries = queries
         self._fill = fill
         self._queue_hooks_max = queue_hooks_max
         self._loop = asyncio.get_running_loop()
         self._line: JobQueue[Storing] = JobQueue()
-        self._down = "spool_unavailable"
+        self._down = "the database does not answer"
         self._keys: set[bytes] = set()
         """Of the batches under way: a hook with one of them waits for the outcome."""
         self._workers = [
@@ -103,17 +109,23 @@ class Accepting:
                 choose=self._choose,
                 store=self._store,
                 on_down=self._told_down,
+                on_fatal=on_fatal,
                 on_end=self._ended,
             )
             for link in links
         ]
 
+    @property
+    def problem(self) -> str | None:
+        """Why hooks cannot be stored just now, in words."""
+        return self._down if all(each.suspect for each in self._workers) else None
+
     async def put(self, hook: Hook, destinations: Sequence[str]) -> Accepted:
         """See the interface."""
         if self._line.closed:
             raise NotStored("spool_closed")
-        if all(each.suspect for each in self._workers):
-            raise NotStored("spool_unavailable", fault=self._down)
+        if self.problem:
+            raise NotStored("spool_unavailable", fault=self.problem)
         if len(self._line.jobs) >= self._queue_hooks_max:
             raise NotStored("queue_full", jobs_max=self._queue_hooks_max)
         storing = Storing(hook, destinations)

@@ -1,7 +1,8 @@
 """NOTIFY and LISTEN between replicas: a hint to look sooner. Whatever is lost of it, polling finds."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from app.errors import SpoolError
 from app.spool.postgres.connection import Connection, ReconnectingConnection
@@ -15,9 +16,10 @@ ALONE_S = 5.0
 class Notifier:
     """Those who accept and do not deliver tell; those who deliver listen."""
 
-    def __init__(self, link: ReconnectingConnection, *, enabled: bool) -> None:
+    def __init__(self, link: ReconnectingConnection, *, enabled: bool, on_fatal: Callable[[str], None]) -> None:
         self._link = link
         self._enabled = enabled
+        self._on_fatal = on_fatal
         self._wake: Callable[[], None] | None = None
         self._listening: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
@@ -26,14 +28,14 @@ class Notifier:
         """This process delivers: ``wake`` it, and listen for others."""
         first, self._wake = self._wake is None, wake
         if first and self._enabled:
-            self._listening = asyncio.create_task(self._listen())
+            self._listening = self._begin(self._listen())
 
     def tell(self) -> None:
         """Something is due: here, or else to whoever listens."""
         if self._wake is not None:
             self._wake()
         elif self._enabled and (self._telling is None or self._telling.done()):
-            self._telling = asyncio.create_task(self._notify())
+            self._telling = self._begin(self._notify())
 
     async def close(self) -> None:
         """No more hints."""
@@ -42,6 +44,15 @@ class Notifier:
             each.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._link.close()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._on_fatal(f"the spool's hints died: {type(fault).__name__}: {fault}")
 
     async def _notify(self) -> None:
         async def job(connection: Connection) -> None:

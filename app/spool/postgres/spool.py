@@ -26,6 +26,7 @@ from app.model import (
     Hook,
     RetentionLimits,
     Search,
+    SpoolEvidence,
     SpoolStats,
     Stream,
     SweepResult,
@@ -71,16 +72,24 @@ class PostgresSpool:
         in_flight_max: int,
         history: bool,
     ) -> None:
+        self._dead = ""
+        self._on_fatal: Callable[[str], None] | None = None
         self._in_flight_max = in_flight_max
         self._round = FairClaimer(_QUERIES)
         self._leases: dict[int, str] = {}
         self._claiming = claiming
         self._housekeeping = link()
-        self._hints = Notifier(link(), enabled=not address.pooler)
+        self._hints = Notifier(link(), enabled=not address.pooler, on_fatal=self._died)
         shard = CounterShard(_QUERIES)
         self._house = Maintenance(_QUERIES, shard)
         self._past = Archive(_QUERIES, shard, fill, history=history)
-        self._accepting = Accepting(_QUERIES, [link() for _ in range(ACCEPTING)], fill, queue_hooks_max=queue_hooks_max)
+        self._accepting = Accepting(
+            _QUERIES,
+            [link() for _ in range(ACCEPTING)],
+            fill,
+            queue_hooks_max=queue_hooks_max,
+            on_fatal=self._died,
+        )
         self._changes: JobQueue[complete.OutcomeGroup] = JobQueue()
         self._completing = BatchWorker(
             self._changes,
@@ -89,6 +98,7 @@ class PostgresSpool:
             choose=complete.choose,
             store=complete.Completions(_QUERIES, fill, history=history),
             on_down=self._changes.fail_all,
+            on_fatal=self._died,
         )
 
     @classmethod
@@ -153,6 +163,18 @@ class PostgresSpool:
     def on_due(self, wake: Callable[[], None]) -> None:
         """See the interface. A process that never calls this tells the others by NOTIFY."""
         self._hints.on_due(wake)
+
+    def on_fatal(self, tell: Callable[[str], None]) -> None:
+        """See the interface."""
+        self._on_fatal = tell
+        if self._dead:
+            tell(self._dead)
+
+    def evidence(self) -> SpoolEvidence:
+        """See the interface."""
+        problem = self._dead or self._accepting.problem
+        remarks = ["what became of deliveries cannot be written just now"] if self._completing.suspect else []
+        return SpoolEvidence([problem] if problem else [], remarks)
 
     async def accept(self, hook: Hook, destinations: Sequence[str]) -> Accepted:
         """See the interface."""
@@ -282,6 +304,11 @@ class PostgresSpool:
                 await self._claiming.run(self._give_up, timeout_s=CLAIM_S)
         await self._completing.close()
         await asyncio.gather(self._claiming.close(), self._housekeeping.close())
+
+    def _died(self, words: str) -> None:
+        first, self._dead = not self._dead, self._dead or words
+        if first and self._on_fatal is not None:
+            self._on_fatal(words)
 
     async def _give_up(self, connection: Connection) -> None:
         await connection.execute(_QUERIES["give_up"], list(self._leases), list(self._leases.values()))

@@ -101,6 +101,7 @@ class BatchWorker(Generic[J]):
         choose: Callable[[JobQueue[J]], list[J]],
         store: Callable[[Connection, int, Sequence[J]], Awaitable[Sequence[object]]],
         on_down: Callable[[SpoolError], None],
+        on_fatal: Callable[[str], None],
         on_end: Callable[[Sequence[J]], None] = lambda _group: None,
     ) -> None:
         self._line = line
@@ -109,12 +110,14 @@ class BatchWorker(Generic[J]):
         self._choose = choose
         self._store = store
         self._on_down = on_down
+        self._on_fatal = on_fatal
         self._on_end = on_end
         self._expected = 0
         self._down = False
         self._began: float | None = None
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._ended)
 
     @property
     def suspect(self) -> bool:
@@ -128,6 +131,15 @@ class BatchWorker(Generic[J]):
             with suppress(SpoolError):  # then it is free by itself after a while
                 await self._link.run(self._shard.leave, timeout_s=1)
         await self._link.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """It ends when the line is closed; otherwise those in the line would wait for ever."""
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            self._down = True
+            words = f"a writer of the spool died: {type(fault).__name__}: {fault}"
+            self._line.fail_all(UnavailableError(words))
+            self._on_fatal(words)
 
     async def _run(self) -> None:
         await self._work([])  # connected before the first job comes

@@ -1,7 +1,7 @@
 """The spool on one SQLite file: WAL, ``synchronous=FULL``, one owning process.
 
-Two connections: the writer's (``group_commit``) and a reader's, each on a thread of its own; what may look for long
-has one for itself. Leases live in memory (``leases``). The promise is ``interface``'s.
+One thread writes (``writer``), one moves the log (``checkpointer``), one reads claims and a few look for longer
+(``reader``), each with a connection of its own. Leases live in memory (``leases``). The promise is ``interface``'s.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +30,7 @@ from app.model import (
     Hook,
     RetentionLimits,
     Search,
+    SpoolEvidence,
     SpoolStats,
     State,
     Stream,
@@ -43,9 +43,17 @@ from app.spool.sqlite import archive, reads, writes
 from app.spool.sqlite.clock import Clocks
 from app.spool.sqlite.file import connect, prepare, set_back
 from app.spool.sqlite.leases import Leases
+from app.spool.sqlite.reader import Reader
 from app.spool.sqlite.store import HookStore, PendingHook
 from app.spool.sqlite.writer import GroupCommit
 
+CLAIM_S = 10.0
+"""A claim, or any other change that does not wait for a lease, is given up after so long."""
+LOOK_S = 60.0
+"""What somebody looks for is given up after so long."""
+STATS_S = 10.0
+"""Readiness waits for it."""
+CLOSE_S = 2.0
 _QUERIES = Queries("sqlite/sql/spool.sql")
 _T = TypeVar("_T")
 
@@ -53,10 +61,15 @@ _T = TypeVar("_T")
 class SqliteSpool:
     """See ``app.spool.interface.Spool``. Made by ``await SqliteSpool.open(...)``."""
 
-    def __init__(self, path: Path, lock: IO[str], *, writer: GroupCommit, history: bool, clocks: Clocks) -> None:
-        self._path = path
+    def __init__(
+        self, path: Path, lock: IO[str], store: HookStore, *, queue_max: int, history: bool, clocks: Clocks
+    ) -> None:
+        open_file = partial(connect, path)
+        self._dead = ""
+        self._on_fatal: Callable[[str], None] | None = None
         self._lock = lock
-        self._writer = writer
+        self._writer = GroupCommit(path, open_file, store, jobs_max=queue_max, on_fatal=self._died)
+        self._reader = Reader(open_file)
         self._history = history
         self._clocks = clocks
         self._clock = clocks.wall
@@ -64,8 +77,6 @@ class SqliteSpool:
         self._claiming = asyncio.Lock()
         self._after = ""
         self._wake: Callable[[], None] = lambda: None
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="spool-reader")
-        self._read_connection = connect(path)
 
     @classmethod
     async def open(
@@ -90,8 +101,7 @@ class SqliteSpool:
         """
         lock, seq = await asyncio.to_thread(prepare, path, _QUERIES, clock())
         store = HookStore(_QUERIES, clock=clock, hooks_max=hooks_max, bytes_max=bytes_max, seq=seq)
-        writer = GroupCommit(path, partial(connect, path), store, jobs_max=queue_hooks_max)
-        return cls(path, lock, writer=writer, history=history, clocks=Clocks(clock, steady))
+        return cls(path, lock, store, queue_max=queue_hooks_max, history=history, clocks=Clocks(clock, steady))
 
     async def __aenter__(self) -> Self:
         """The open spool itself."""
@@ -106,6 +116,18 @@ class SqliteSpool:
     def on_due(self, wake: Callable[[], None]) -> None:
         """See the interface."""
         self._wake = wake
+
+    def on_fatal(self, tell: Callable[[str], None]) -> None:
+        """See the interface."""
+        self._on_fatal = tell
+        if self._dead:
+            tell(self._dead)
+
+    def evidence(self) -> SpoolEvidence:
+        """See the interface."""
+        problems = [self._writer.problem] if self._writer.problem else []
+        remarks = [self._writer.remark] if self._writer.remark else []
+        return SpoolEvidence(problems, remarks)
 
     async def accept(self, hook: Hook, destinations: Sequence[str]) -> Accepted:
         """See the interface."""
@@ -134,7 +156,7 @@ class SqliteSpool:
                 per_stream=per_stream,
                 bytes_max=bytes_max,
             )
-            rows, self._after = await self._read(partial(reads.pick, wanted=wanted))
+            rows, self._after = await self._read(partial(reads.pick, _QUERIES, wanted=wanted))
             deliveries = deliveries_of(rows, lease)
             self._leases.take((each.seq for each in deliveries), lease, self._clocks.steady() + lease_s)
             return deliveries
@@ -190,7 +212,7 @@ class SqliteSpool:
             return 0
         before = self._leases.pin(ours)
         try:
-            await self._write(job(ours))
+            await self._writer.do(partial(job(ours), _QUERIES))  # without a deadline: nobody else may have them before
         except BaseException:
             self._leases.unpin(before)
             raise
@@ -218,7 +240,7 @@ class SqliteSpool:
 
     async def parked(self) -> Sequence[str]:
         """See the interface."""
-        rows = await self._read(partial(reads.rows, name="parked"))
+        rows = await self._read(partial(reads.rows, _QUERIES, name="parked"))
         return [installation for (installation,) in rows]
 
     async def expire(self, budgets: RetentionLimits, *, limit: int) -> SweepResult:
@@ -234,7 +256,7 @@ class SqliteSpool:
         now = self._clock()
         before = now - age_s
         leased = self._leases.held(self._clocks.steady())
-        found = await asyncio.to_thread(self._look, partial(archive.expired, before=before, leased=leased, limit=limit))
+        found = await self._look(partial(archive.expired, before=before, leased=leased, limit=limit))
         if not found:
             return Counter()
         async with self._claiming:  # a claim that looked before this is written would take a dead letter
@@ -246,7 +268,7 @@ class SqliteSpool:
 
     async def find(self, search: Search, *, limit: int, before: int | None = None) -> Sequence[DeliveryRecord]:
         """See the interface."""
-        return await asyncio.to_thread(self._look, partial(archive.find, search=search, limit=limit, before=before))
+        return await self._look(partial(archive.find, search=search, limit=limit, before=before))
 
     async def redeliver(
         self, seqs: Sequence[int], *, change: AuditAuthor, per_s: float | None = None, starts_in_s: float = 0.0
@@ -273,41 +295,36 @@ class SqliteSpool:
 
     async def audit(self, *, limit: int, before: int | None = None) -> Sequence[AuditEntry]:
         """See the interface."""
-        return await asyncio.to_thread(self._look, partial(archive.audit, limit=limit, before=before))
+        return await self._look(partial(archive.audit, limit=limit, before=before))
 
     async def stats(self) -> SpoolStats:
         """See the interface."""
-        return await asyncio.to_thread(self._look, partial(reads.stats, _QUERIES))
+        return await self._look(partial(reads.stats, _QUERIES), deadline_s=STATS_S)
 
     async def close(self) -> None:
         """See the interface."""
-        await self._writer.close()
-        await asyncio.to_thread(self._reader.shutdown)
-        self._read_connection.close()
-        self._lock.close()
+        await self._reader.close(deadline_s=CLOSE_S)
+        if await self._writer.close():
+            self._lock.close()  # else the thread may still write: the file is free when the process ends
 
     def _ending(self, state: State, tried: Sequence[Attempt] = ()) -> writes.Ending:
         return writes.Ending(self._clock(), state, tried, self._history)
 
-    def _look(self, job: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Look for what may take long, so that claims do not wait for it."""
-        if self._lock.closed:  # it may be another process's by now
-            raise SpoolError("the spool is closed")
-        try:
-            connection = connect(self._path)
-            try:
-                return job(connection)
-            finally:
-                connection.close()
-        except sqlite3.Error as error:
-            raise SpoolError(f"spool_unavailable: {error}") from error
+    def _died(self, words: str) -> None:
+        self._dead = words
+        if self._on_fatal is not None:
+            self._on_fatal(words)
 
     async def _write(self, job: Callable[[Queries, sqlite3.Connection], object]) -> Any:  # noqa: ANN401 - the job's own
-        return await self._writer.do(partial(job, _QUERIES))
-
-    async def _read(self, job: Callable[[Queries, sqlite3.Connection], _T]) -> _T:
-        loop = asyncio.get_running_loop()
+        """A change that may be tried again whatever became of it."""
         try:
-            return await loop.run_in_executor(self._reader, job, _QUERIES, self._read_connection)
-        except (sqlite3.Error, RuntimeError) as error:  # the latter: the reader is closed
-            raise SpoolError(f"spool_unavailable: {error}") from error
+            async with asyncio.timeout(CLAIM_S):
+                return await self._writer.do(partial(job, _QUERIES))
+        except TimeoutError:
+            raise SpoolError(f"spool_unavailable: the disk has not answered within {CLAIM_S:g} s") from None
+
+    async def _read(self, job: Callable[[sqlite3.Connection], _T]) -> _T:
+        return await self._reader.quick(job, deadline_s=CLAIM_S)
+
+    async def _look(self, job: Callable[[sqlite3.Connection], _T], *, deadline_s: float = LOOK_S) -> _T:
+        return await self._reader.look(job, deadline_s=deadline_s)

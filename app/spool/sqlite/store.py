@@ -51,6 +51,10 @@ class HookStore:
             connection.execute(self._queries["reach"], (now,))
             self._next_reached = now
 
+    def probe(self, connection: sqlite3.Connection, /) -> None:
+        """Write a page and change nothing."""
+        connection.execute(self._queries["add_fill"], (0, 0))
+
     def committed(self) -> None:
         """The seqs given out last are taken."""
         self._seq, self._reached = self._next_seq, self._next_reached

@@ -3,10 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+JOBS ?= logical
+# Each worker has servers of its own; who is done takes over what another has not begun.
+PYTEST = $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-.PHONY: help setup demo serve test check lint types format goldens property torture bench image-test lock upgrade \
+.PHONY: help setup demo serve unit test check lint types format goldens property torture bench image-test lock upgrade \
 	release clean
 
 help: ## This list
@@ -24,17 +27,21 @@ demo: $(READY) ## Stand-in Splunk, relay, samples of every resource; everything 
 serve: $(READY) ## The relay between its stand-ins, started again whenever the code changes (Control-C ends it)
 	$(BIN)/python tools/serve.py
 
-test: $(READY) ## The tests
-	$(BIN)/python -m pytest
+unit: $(READY) ## The unit tests, on every save
+	$(PYTEST) tests/unit -m "not slow"
+
+test: $(READY) ## The tests but those marked slow, and a line that says how many those are
+	$(PYTEST) -m "not slow"
 
 property: SEED := $(or $(SEED),$(shell date +%s))
 property: $(READY) ## Thousands of arbitrary batches and faults against lanes (about ten minutes; SEED=n repeats a run)
 	@echo "seed $(SEED)"
 	PROPERTY_TIMES=$(or $(TIMES),50) $(BIN)/python -m pytest tests/unit/test_delivery_any_answer.py \
-		tests/journey/test_delivery_property.py --hypothesis-seed=$(SEED) --hypothesis-show-statistics --timeout 0
+		tests/journey/test_delivery_property.py --hypothesis-profile property --hypothesis-seed=$(SEED) \
+		--hypothesis-show-statistics --timeout 0
 
 check: lint types ## Format, lint, types, import contracts, tests with branch coverage: what CI runs
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(PYTEST) --hypothesis-profile full --cov --cov-report=term
 
 lint: $(READY) ## Format, lint and import contracts
 	$(BIN)/ruff format --check .

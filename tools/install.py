@@ -70,9 +70,9 @@ def install(folder: Path, *, develop: bool, packages_only: bool) -> None:
     names = names_in(lock.read_text("utf-8"))
     python = folder / "bin" / "python"
     pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
-    step(f"virtual environment {folder} with Python {sys.version.split()[0]}")
-    clear = [] if python.resolve() == Path(sys.executable).resolve() else ["--clear"]
-    run([sys.executable, "-m", "venv", *clear, str(folder)], folder)
+    if python.resolve() != Path(sys.executable).resolve() or "pip" not in installed_in(folder):
+        step(f"virtual environment {folder} with Python {sys.version.split()[0]}")
+        run([sys.executable, "-m", "venv", "--clear", str(folder)], folder)
     step(f"{len(names)} packages of {lock.name}")
     run([*pip, *LOCKED, str(lock)], folder)
     if packages_only:

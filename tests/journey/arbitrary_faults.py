@@ -5,32 +5,9 @@
 ``lying``      something refuses what is healthy: alone it cannot be told from what is bad.
 """
 
-import os
-
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from app.sandbox.splunk import Fault
-
-MORE = max(1, int(os.environ.get("PROPERTY_TIMES", "1")))
-"""How many times as many examples as the normal tests: ``make property`` sets it."""
-
-
-def thorough(examples: int, *, steps: int, shrink: bool = True) -> settings:
-    """So many examples in the normal tests, each of at most ``steps`` steps; a failure shows how to repeat it.
-
-    Without ``shrink`` it is shown as it was found: where real time passes, a smaller one need not fail.
-    """
-    return settings(
-        max_examples=examples * MORE,
-        stateful_step_count=steps,
-        deadline=None,
-        print_blob=True,
-        report_multiple_bugs=False,
-        phases=[each for each in Phase if each is not Phase.explain and (shrink or each is not Phase.shrink)],
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-    )
-
 
 _RETRY_AFTER = st.sampled_from([None, 0, "Thu, 01 Jan 1970 00:00:00 GMT", "soon"])
 _REFUSALS = (1, 2, 3, 4, 10, 11, 14, 16, 18, 19, 20, 21, 22, 23, 26, 27, 28)

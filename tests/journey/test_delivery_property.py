@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from app.sandbox.splunk import HecToken, RequestSeen
-from tests.journey.arbitrary_faults import FAULTS, lies, thorough
+from tests.examples import machine
+from tests.journey.arbitrary_faults import FAULTS, lies
 from tests.journey.delivery_world import Part, StayingSplunk, World, ids_of, world
 
 TENANTS = ("a", "b", "c")
@@ -181,4 +182,4 @@ def test_a_spoiled_example_would_be_seen() -> None:
 
 
 TestLanes = Lanes.TestCase
-TestLanes.settings = thorough(25, steps=20, shrink=False)
+TestLanes.settings = machine(25, steps=20, shrink=False)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,8 +21,8 @@ IMAGE = os.environ.get("RELAY_TEST_IMAGE", "")
 ENGINE = os.environ.get("RELAY_TEST_ENGINE", "docker")
 SECRET = "d1" * 32
 HEC_TOKEN = "5f0d2c1e-7a3b-4c8d-9e6f-a1b2c3d4e5f6"
-READY_DEADLINE_S = 60.0
-STOP_DEADLINE_S = 60.0
+READY_DEADLINE_S = 180.0
+STOP_DEADLINE_S = 180.0
 NEVER_BEGUN = 1000
 """No exit status of any process."""
 
@@ -64,6 +64,14 @@ class Answer:
         return json.loads(self.body)
 
 
+def wait_until(true: Callable[[], object], what: Callable[[], str], *, deadline_s: float = READY_DEADLINE_S) -> None:
+    """Wait for a condition of another process; ``AssertionError`` with ``what`` is the matter if it never holds."""
+    deadline = time.monotonic() + deadline_s
+    while not true():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.05)
+
+
 class Life(Protocol):
     """How one ``relay`` command is begun and ended, whatever it runs in."""
 
@@ -95,11 +103,7 @@ class Server:
     def begin(self, *arguments: str, settings: Mapping[str, str]) -> None:
         """Start it and wait for its sign of life."""
         self.life.start(*arguments, settings=settings)
-        deadline = time.monotonic() + READY_DEADLINE_S
-        while not self._is_ready():
-            assert self.life.ended() is None, f"it ended with {self.life.ended()}:\n{self.life.said()}"
-            assert time.monotonic() < deadline, f"it is not ready in time:\n{self.life.said()}"
-            time.sleep(0.05)
+        wait_until(self._is_ready, lambda: f"it is not ready in time:\n{self.life.said()}")
 
     def start(self) -> None:
         """Start it and wait until it is there."""
@@ -113,10 +117,13 @@ class Server:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send it a signal; the exit status as a shell shows it."""
         self.life.send(number)
-        deadline = time.monotonic() + STOP_DEADLINE_S
-        while (status := self.life.ended()) is None:
-            assert time.monotonic() < deadline, f"it does not stop:\n{self.life.said()}"
-            time.sleep(0.02)
+        wait_until(
+            lambda: self.life.ended() is not None,
+            lambda: f"it does not stop:\n{self.life.said()}",
+            deadline_s=STOP_DEADLINE_S,
+        )
+        status = self.life.ended()
+        assert status is not None
         return status
 
     def remove(self) -> None:
@@ -137,6 +144,7 @@ class Server:
             return Answer(answer.status, answer.read())
 
     def _is_ready(self) -> bool:
+        assert self.life.ended() is None, f"it ended with {self.life.ended()}:\n{self.life.said()}"
         try:
             return self.get(self._sign_of_life).status == http.client.OK
         except (OSError, http.client.HTTPException):
@@ -153,7 +161,7 @@ class Splunk(Server):
         """Start it, with one hec_token that may write to one index."""
         self.begin("splunk", "--port", str(self.port), "--token", f"{HEC_TOKEN}:sentry", "--show", settings={})
 
-    def wait_for(self, delivery_ids: set[str], *, deadline_s: float = 60.0) -> list[dict[str, Any]]:
+    def wait_for(self, delivery_ids: set[str], *, deadline_s: float = 180.0) -> list[dict[str, Any]]:
         """Every hec_event so far, as soon as all of these are among them; ``AssertionError`` if they never are."""
         deadline = time.monotonic() + deadline_s
         while missing := delivery_ids - {each["fields"]["delivery_id"] for each in self.indexed()}:

@@ -6,7 +6,10 @@ import pytest
 
 from tests.system.running import IMAGE, Container, Relay, engine
 
-pytestmark = pytest.mark.skipif(not IMAGE, reason="RELAY_TEST_IMAGE names no image; `make image-test` builds one")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not IMAGE, reason="RELAY_TEST_IMAGE names no image; `make image-test` builds one"),
+]
 
 
 def inside(relay: Relay, *command: str) -> str:

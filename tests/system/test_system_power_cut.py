@@ -9,6 +9,7 @@ from tests.system.running import IMAGE
 from tests.torture import power_cut
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(bool(IMAGE), reason="it is this checkout's own process whose writes are recorded"),
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux has LD_PRELOAD"),
 ]

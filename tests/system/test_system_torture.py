@@ -14,6 +14,7 @@ from tests.torture.report import complaints
 from tests.torture.trial import Plot, Report, Trial
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(bool(IMAGE), reason="it is this checkout's own process that is tortured"),
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux has LD_PRELOAD and limits of a running process"),
 ]

@@ -59,6 +59,7 @@ def installed(folder: Path) -> dict[str, str]:
     return {each.metadata["Name"]: each.version for each in distributions(path=[str(packages)])}
 
 
+@pytest.mark.slow
 def test_an_index_with_newer_releases_changes_nothing(install: Install, tmp_path: Path) -> None:
     """Of packages, of what they require with an extra, of the build backend; and nothing else is left behind."""
     for name in ("thing", "other"):
@@ -70,6 +71,7 @@ def test_an_index_with_newer_releases_changes_nothing(install: Install, tmp_path
     assert re.findall(r"^==> (\w+)", done.stdout, re.MULTILINE) == ["virtual", "2", "the", "pip", "remove"]
 
 
+@pytest.mark.slow
 def test_what_requires_more_than_the_lock_has_is_refused(install: Install, empty: Path, tmp_path: Path) -> None:
     """``pip check`` after it: an environment that would not run is no success."""
     shutil.copytree(empty, tmp_path / "environment", symlinks=True)
@@ -80,6 +82,7 @@ def test_what_requires_more_than_the_lock_has_is_refused(install: Install, empty
     assert done.stderr.startswith("install: needy 1.0 requires nowhere, which is not installed. (all that was said: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pip", "sentence"),
     [

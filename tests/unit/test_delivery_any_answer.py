@@ -21,7 +21,8 @@ from app.sandbox.splunk.protocol import Admission, Head, Outcome, Rules, receive
 from app.splunk.answers import Answer, Rest, Verdict, judge, judge_probe, parse_body
 from app.splunk.answers import Fault as WireFault
 from app.splunk.encode import join, mark
-from tests.journey.arbitrary_faults import FAULTS, lies, thorough
+from tests.examples import machine
+from tests.journey.arbitrary_faults import FAULTS, lies
 
 STREAM = Stream("acme", "main")
 EVENT_BYTES_MAX = 1_000
@@ -202,4 +203,4 @@ def released(hec_event: PendingEvent, attempt: Attempt) -> PendingEvent:
 
 
 TestAnyAnswer = AnyAnswer.TestCase
-TestAnyAnswer.settings = thorough(200, steps=25)
+TestAnyAnswer.settings = machine(200, steps=25)

@@ -5,11 +5,12 @@ import string
 
 import orjson
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.sandbox.splunk import HecToken
 from app.sandbox.splunk.batch import Batch, read_batch
+from tests.examples import examples
 
 TOKENS = [HecToken("any"), HecToken("bound", indexes=("main", "web"))]
 EVENT_BYTES_MAX = 100_000
@@ -82,7 +83,7 @@ def seen(batch: Batch) -> list[object]:
 @example(body=b'{"event":1,"fields":{"n":36893488147419103233}}', token=TOKENS[0], bytes_max=EVENT_BYTES_MAX)
 @example(body=b'{"event":1,"fields":{"l":[36893488147419103233]}}', token=TOKENS[0], bytes_max=EVENT_BYTES_MAX)
 @example(body=b'{"event":%s}' % (b"1" * 5000), token=TOKENS[0], bytes_max=EVENT_BYTES_MAX)
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_the_fast_way_gives_the_same_answer_as_the_walk(body: bytes, token: HecToken, bytes_max: int) -> None:
     """Whatever the body: codes, numbers, and every text of what was taken."""
     fast = read_batch(body, token, event_bytes_max=bytes_max)

@@ -5,10 +5,11 @@ import math
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.sentry.payload import DEPTH_MAX, read, text_of
+from tests.examples import examples
 
 
 def _strange(value: object) -> list[object]:
@@ -96,7 +97,7 @@ def test_depth_does_not_depend_on_the_stack() -> None:
     assert read(b'{"a":NaN,"b":"%s"}' % (b"[" * 1000)).fault == ""
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(st.binary(max_size=200) | st.text(max_size=100).map(lambda text: json.dumps({"a": text}).encode()))
 def test_nothing_strange_comes_out_of_any_bytes(payload: bytes) -> None:
     """Whatever the bytes, reading returns, and orjson can write what it returns."""

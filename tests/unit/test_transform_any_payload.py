@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.model import Hook, Secret
@@ -18,6 +18,7 @@ from app.tenants.privacy import Privacy, mask
 from app.transform import transform
 from app.transform.schema.fields import DETAIL_NAMES, FLAGS, HEAD_NAMES
 from app.transform.size_budget import EVENT_BYTES_MIN, cut
+from tests.examples import examples
 from tests.goldens import SENDERS
 
 PAYLOADS = sorted((Path(__file__).parents[1] / "fixtures" / "payloads").glob("*.json"))
@@ -116,7 +117,7 @@ def _inflated(value: object, filler: str) -> object:
     return f"{value}{filler}" if isinstance(value, str) else value
 
 
-@settings(max_examples=250, deadline=None)
+@examples(250)
 @given(st.data(), st.sampled_from(sorted(BODIES)), st.sampled_from([500_000, 6_000, 2_000, 10]))
 def test_a_mutated_payload_still_becomes_a_hec_event(chance: st.DataObject, name: str, bytes_max: int) -> None:
     """Values of any type in any place of a real shape."""
@@ -128,7 +129,7 @@ def test_a_mutated_payload_still_becomes_a_hec_event(chance: st.DataObject, name
     _check(_made(json.dumps(body).encode(), name, header=header, bytes_max=bytes_max), bytes_max)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.data(), st.sampled_from(sorted(WORST)), st.sampled_from([500_000, 2_000]), st.sampled_from([PLAIN, STRICT]))
 def test_the_largest_payloads_mutated_are_no_exception(
     chance: st.DataObject, name: str, bytes_max: int, destination: Destination
@@ -140,7 +141,7 @@ def test_the_largest_payloads_mutated_are_no_exception(
     _check(_made(json.dumps(body).encode(), name, bytes_max=bytes_max, destination=destination), bytes_max)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.data(), st.sampled_from(sorted(BODIES)), st.sampled_from([500_000, 6_000]))
 def test_a_tenants_rules_never_break_an_event(chance: st.DataObject, name: str, bytes_max: int) -> None:
     """Paths, masks, hashes and the payload itself, over values of any type."""
@@ -153,14 +154,14 @@ def test_a_tenants_rules_never_break_an_event(chance: st.DataObject, name: str, 
     assert "title" not in made.event
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.binary(max_size=300), st.sampled_from(["error.x", "legacy.x", "odd.x"]))
 def test_any_bytes_become_a_hec_event(payload: bytes, name: str) -> None:
     """Even bytes that are no text at all."""
     _check(_made(payload, name), 500_000)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.data(), st.sampled_from(sorted(BODIES)))
 def test_a_payload_that_breaks_off_is_kept(chance: st.DataObject, name: str) -> None:
     """Whatever of it arrived."""

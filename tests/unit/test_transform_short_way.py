@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.model import Hook
@@ -15,6 +15,7 @@ from app.sentry.event import alert_triggered, error_created
 from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
 from app.transform import transform
+from tests.examples import examples
 
 PAYLOADS = sorted((Path(__file__).parents[1] / "fixtures" / "payloads").glob("*.json"))
 READERS = {"error": error_created, "event_alert": alert_triggered}
@@ -174,7 +175,7 @@ def test_every_odd_value_in_every_place_goes_both_ways_alike() -> None:
         holder.update(before)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.data(), st.sampled_from(sorted(EVENTS)), st.sampled_from(sorted(READERS)))
 def test_both_ways_come_to_the_same(data: st.DataObject, name: str, resource: str) -> None:
     """Values of every type in every place, keys gone, old spellings added."""
@@ -190,7 +191,7 @@ def test_both_ways_come_to_the_same(data: st.DataObject, name: str, resource: st
     _same(resource, _payload(resource, event), _payload(resource, event, usual=True))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.data(), st.sampled_from(sorted(EVENTS)), st.sampled_from(sorted(READERS)), st.sampled_from(BYTES))
 def test_both_ways_take_odd_bytes_alike(data: st.DataObject, name: str, resource: str, odd: bytes) -> None:
     """What is no JSON, no UTF-8 or no number that fits, and where orjson and msgspec have rules of their own."""

@@ -38,6 +38,15 @@ async def test_every_commit_is_synced(tmp_path: Path) -> None:
     connection.close()
 
 
+async def test_freed_pages_are_not_overwritten(tmp_path: Path) -> None:
+    """However SQLite was built: with zeros a delivered payload would be written twice."""
+    async with await _open(tmp_path / "spool.db"):
+        pass
+    connection = connect(tmp_path / "spool.db")
+    assert connection.execute("PRAGMA secure_delete").fetchone() == (2,), "FAST"
+    connection.close()
+
+
 async def test_it_has_one_owner(tmp_path: Path) -> None:
     """A second process (here: a second opening) is refused, and the first goes on."""
     path = tmp_path / "spool.db"

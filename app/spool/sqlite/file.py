@@ -28,7 +28,8 @@ def connect(path: Path) -> sqlite3.Connection:
     """A connection as the spool wants it: no implicit transactions, every commit synced."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10)
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoint.py
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpointer.py
+    connection.execute("PRAGMA secure_delete = FAST")  # decision 47
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     return connection

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from app import __version__
 from app.admin.api import PATH as ADMIN
 from app.admin.api import AdminApi
+from app.admin.local import local_socket
 from app.admin.service import DeliveryService
 from app.admin.token import AdminToken
 from app.delivery.limits import DeliveryLimits
@@ -26,7 +27,7 @@ from app.metrics import Metrics
 from app.model import RetentionLimits, SpoolLimits
 from app.settings import Settings
 from app.splunk.client import HecClients, WireLimits
-from app.spool.engines import is_shared, open_spool
+from app.spool.engines import admin_socket_of, is_shared, open_spool
 from app.spool.interface import Spool
 from app.tenants.registry import Registry
 
@@ -120,9 +121,13 @@ class Relay:
                 bounds=bounds_of(settings),
             )
             add_routes(self.api, self.health)
+            service = DeliveryService(spool, clock=time.time)
             if settings.admin_token:
                 token = AdminToken.load(settings.admin_token, environ=os.environ)
-                self._admin = AdminApi(DeliveryService(spool, clock=time.time), token, refused=metrics.admin_refused)
+                self._admin = AdminApi(service, token, refused=metrics.admin_refused)
+            if (path := admin_socket_of(settings.admin_socket, settings.spool_url)) is not None:
+                local = AdminApi(service, None, refused=metrics.admin_refused)
+                await stack.enter_async_context(local_socket(path, local))
             if supervisor is not None:
                 supervisor.start()
                 stack.push_async_callback(supervisor.drain, settings.drain_deadline_s)

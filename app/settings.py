@@ -109,6 +109,12 @@ class Settings(BaseSettings):
         "info", description="The least severe log line that is written."
     )
 
+    admin_socket: str = Field(
+        "",
+        max_length=4_000,
+        description="Unix socket of the admin API for operators on this host, who need no token; empty: beside a "
+        "SQLite spool, none with PostgreSQL; `off`: none.",
+    )
     admin_token: Annotated[str, AfterValidator(_reference)] = Field(
         "",
         repr=False,

@@ -9,6 +9,8 @@ from app.spool.interface import Spool
 from app.spool.postgres.url import SCHEMES, read_url
 
 SQLITE: Final = "sqlite:///"
+NO_SOCKET: Final = "off"
+"""What ``RELAY_ADMIN_SOCKET`` says where no socket is wanted."""
 IN_FLIGHT_MAX: Final = 2_000
 """Deliveries of one stream under lease at once, over all replicas."""
 
@@ -48,6 +50,16 @@ def check_url(url: str) -> None:
 def path_of(url: str) -> Path:
     """The file that a SQLite URL names."""
     return Path(url.removeprefix(SQLITE))
+
+
+def admin_socket_of(setting: str, url: str) -> Path | None:
+    """Where the admin API's Unix socket is: what ``RELAY_ADMIN_SOCKET`` says, else beside a SQLite spool."""
+    if setting:
+        return None if setting == NO_SOCKET else Path(setting)
+    if is_shared(url):
+        return None
+    path = path_of(url)
+    return path.with_name(f"{path.name}.sock")
 
 
 async def open_spool(

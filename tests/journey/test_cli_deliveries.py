@@ -66,12 +66,12 @@ async def test_an_operators_morning(tmp_path: Path) -> None:
 async def test_the_same_straight_on_the_spool(tmp_path: Path) -> None:
     """Without a relay; the JSON is the admin API's, and what was redelivered is posted by the next start."""
     spool = f"sqlite:///{tmp_path}/spool.db"
-    async with admin_world(tmp_path) as there:
+    async with admin_world(tmp_path, ADMIN_SOCKET="off") as there:
         ids = await bury(there, 1, 2, 3)
         over_http = json.loads((await at(there, "list", "--json")).output)
         refused = await relay("list", "--spool", spool)
         assert refused.exit_code == 1
-        assert "use --url, the relay is running" in refused.output
+        assert "no relay answers on the socket beside it (RELAY_ADMIN_SOCKET): use --url" in refused.output
     listed = await relay("list", "--spool", spool, "--json")
     assert json.loads(listed.output) == over_http
     assert (await relay("list", RELAY_SPOOL_URL=spool, RELAY_PORT="1")).output.count("rejected") == 3

@@ -8,7 +8,7 @@ import http.client
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,13 @@ from urllib.parse import SplitResult, quote, urlencode, urlsplit
 import orjson
 
 from app.admin.errors import STATUSES, AdminRefusal
+from app.admin.local import connect
 from app.admin.serialization import Json
 from app.admin.service import Action, DeliveryService, Desk, Pairs, spool_refused
 from app.errors import ConfigError, SpoolError
 from app.secrets.references import References
 from app.settings import Settings, load_settings
-from app.spool.engines import is_shared, open_spool, path_of
+from app.spool.engines import admin_socket_of, is_shared, open_spool, path_of
 
 _OF_EVERY_INTERFACE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, never bound
 _PATIENCE_S: Final = 60.0
@@ -45,7 +46,8 @@ class Access:
 async def open_desk(where: Access, environ: Mapping[str, str]) -> AsyncIterator[Desk]:
     """The desk that is meant: ``--url``, ``--spool``, or what the settings name.
 
-    Of the settings it is the relay if there is an admin token, else the spool.
+    Of the settings it is the relay that listens on the Unix socket beside the spool, else the one that the admin token
+    opens, else the spool itself. A spool that is named by ``--spool`` may have such a relay too.
 
     Raises:
         ConfigError: settings, token or URL will not do.
@@ -54,10 +56,19 @@ async def open_desk(where: Access, environ: Mapping[str, str]) -> AsyncIterator[
     if where.url is not None and where.spool is not None:
         raise ConfigError("either --url or --spool")
     if where.spool is not None:
-        async with _spool_desk(_named(where.spool, environ), Settings()) as desk:
+        url = _named(where.spool, environ)
+        if (running := _running(admin_socket_of("", url))) is not None:
+            yield running
+            return
+        async with _spool_desk(url, Settings()) as desk:
             yield desk
         return
     settings = None if where.url and where.token else load_settings(environ)
+    if settings is not None and where.url is None and where.token is None:
+        running = _running(admin_socket_of(settings.admin_socket, settings.spool_url))
+        if running is not None:
+            yield running
+            return
     reference = where.token or (settings.admin_token if settings else "")
     if where.url is None and not reference and settings is not None:
         async with _spool_desk(settings.spool_url, settings) as desk:
@@ -66,13 +77,61 @@ async def open_desk(where: Access, environ: Mapping[str, str]) -> AsyncIterator[
     if not reference:
         raise ConfigError("--url needs the relay's admin token: RELAY_ADMIN_TOKEN as it has it, or --token REF")
     url = where.url or _own_url(settings or Settings())
-    yield RemoteDesk(url, _token(reference, environ))
+    yield RemoteDesk.at(url, _token(reference, environ))
+
+
+def _running(path: Path | None) -> "RemoteDesk | None":
+    """The relay that listens on the socket at ``path``, if one does and this user may ask it."""
+    if path is None:
+        return None
+    try:
+        connect(path, timeout_s=_PATIENCE_S).close()
+    except PermissionError:
+        raise ConfigError(f"{path} belongs to the relay's user: ask as that user or as root, or with --url") from None
+    except OSError:
+        return None
+    return RemoteDesk(lambda: _LocalConnection(path), f"on {path}")
+
+
+class _LocalConnection(http.client.HTTPConnection):
+    """HTTP over the Unix socket of a relay on this host."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("relay", timeout=_PATIENCE_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket instead of a port."""
+        self.sock = connect(self._path, timeout_s=_PATIENCE_S)
 
 
 class RemoteDesk:
-    """A ``Desk`` that asks a relay's admin API."""
+    """A ``Desk`` that asks a relay's admin API.
 
-    def __init__(self, url: str, token: bytes) -> None:
+    ``connection`` gives a new connection, ``shown`` says in words where it leads, and ``prefix`` is what a proxy has in
+    front of ``/admin``. There is no ``token`` where the way itself shows who asks.
+    """
+
+    def __init__(
+        self,
+        connection: Callable[[], http.client.HTTPConnection],
+        shown: str,
+        *,
+        prefix: str = "",
+        token: bytes | None = None,
+    ) -> None:
+        self._connection = connection
+        self._shown = shown
+        self._prefix = prefix
+        self._token = token
+
+    @classmethod
+    def at(cls, url: str, token: bytes) -> "RemoteDesk":
+        """The relay at a URL.
+
+        Raises:
+            ConfigError: it is no URL of a relay.
+        """
         try:
             parts = urlsplit(url)
             fits = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -80,8 +139,8 @@ class RemoteDesk:
             fits = False
         if not fits:
             raise ConfigError("--url has to be http://HOST:PORT or https://HOST, as the relay is reached from here")
-        self._url = parts
-        self._token = token
+        shown = f"at {parts.hostname} port {parts.port}" if parts.port else f"at {parts.hostname}"
+        return cls(lambda: _connection(parts), shown, prefix=parts.path.rstrip("/"), token=token)
 
     async def deliveries(self, pairs: Pairs) -> Json:
         """See ``Desk``."""
@@ -107,12 +166,11 @@ class RemoteDesk:
         try:
             status, raw = await asyncio.to_thread(self._exchange, method, path, body, actor)
         except (OSError, http.client.HTTPException) as fault:
-            where = f"{self._url.hostname} port {self._url.port}" if self._url.port else f"{self._url.hostname}"
             words = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
             doubt = "; while no relay runs, --spool asks the spool itself"
             if body is not None and not isinstance(fault, ConnectionRefusedError):
                 doubt = "; if it was changed all the same, relay deliveries audit shows it"
-            raise AdminRefusal("spool_unavailable", f"no answer from the relay at {where}: {words}{doubt}") from None
+            raise AdminRefusal("spool_unavailable", f"no answer from the relay {self._shown}: {words}{doubt}") from None
         try:
             answer = orjson.loads(raw)
         except orjson.JSONDecodeError:
@@ -124,12 +182,14 @@ class RemoteDesk:
         return answer
 
     def _exchange(self, method: str, path: str, body: bytes | None, actor: str) -> tuple[int, bytes]:
-        connection = _connection(self._url)
-        headers: dict[str, str | bytes] = {"Authorization": b"Bearer " + self._token, "Accept": "application/json"}
+        connection = self._connection()
+        headers: dict[str, str | bytes] = {"Accept": "application/json"}
+        if self._token is not None:
+            headers["Authorization"] = b"Bearer " + self._token
         if body is not None:
             headers |= {"Content-Type": "application/json", "X-Relay-Actor": actor.encode("utf-8", "replace")}
         try:
-            connection.request(method, f"{self._url.path.rstrip('/')}/admin/api/{path}", body, headers)
+            connection.request(method, f"{self._prefix}/admin/api/{path}", body, headers)
             answer = connection.getresponse()
             return answer.status, answer.read(_ANSWER_BYTES_MAX)
         finally:
@@ -167,7 +227,10 @@ async def _spool_desk(url: str, settings: Settings) -> AsyncIterator[Desk]:
     except SpoolError as error:
         if "open in another process" not in str(error):
             raise
-        raise SpoolError(f"{error}: use --url, the relay is running; that needs a RELAY_ADMIN_TOKEN") from None
+        raise SpoolError(
+            f"{error}, and no relay answers on the socket beside it (RELAY_ADMIN_SOCKET): use --url, which needs the "
+            "relay's RELAY_ADMIN_TOKEN"
+        ) from None
     async with opened as spool:
         try:
             yield DeliveryService(spool, clock=time.time)

@@ -61,8 +61,8 @@ class Filters:
 def deliveries_command() -> None:
     """Look at deliveries, and put dead letters right by hand.
 
-    Asks the relay at --url; without it the spool at --spool; without that the relay of the settings if
-    RELAY_ADMIN_TOKEN is set, else the spool of the settings, which on SQLite no relay may have open.
+    Asks the relay at --url, or the spool at --spool. With neither: the relay whose socket is beside the spool of
+    the settings, else the relay of the settings if RELAY_ADMIN_TOKEN is set, else that spool itself.
 
     Exit status: 0 done, 1 could not or only in part, 2 wrong usage.
     """

@@ -10,7 +10,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .PHONY: help setup demo serve unit test check lint types format goldens property torture bench image-test lock upgrade \
-	release clean
+	deploy-check deploy-renders deploy-rules deploy-lock release clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -72,6 +72,29 @@ torture: $(READY) ## Kill relays and PostgreSQL, cut networks and power, count w
 image-test: $(READY) ## Lint, build and run the container image; system tests against it
 	$(BIN)/python tests/system/image.py
 
+# Apart from .venv: Helm, kustomize, Kubernetes' schemas and checkov take 600 MB.
+DEPLOY := .venv-deploy
+$(DEPLOY)/.ready: deploy/check.lock deploy/check-kustomize.lock
+	@test -x $(DEPLOY)/bin/python || $(PYTHON) -m venv $(DEPLOY)
+	@$(DEPLOY)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \
+		--only-binary :all: --requirement deploy/check.lock
+	@$(DEPLOY)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \
+		--only-binary :all: --ignore-requires-python --python-version 3.14 --upgrade --target $(DEPLOY)/kustomize \
+		--requirement deploy/check-kustomize.lock
+	@touch $@
+
+deploy-check: $(DEPLOY)/.ready ## Render chart and kustomizations with the real tools, compare with what is kept, validate
+	$(DEPLOY)/bin/python -m tests.deploy.check
+
+deploy-renders: $(DEPLOY)/.ready ## Write the renders that are kept anew; read the difference before it is committed
+	$(DEPLOY)/bin/python -m tests.deploy.check --write
+
+deploy-rules: $(READY) ## Write the alert rules for the Prometheus Operator anew
+	$(BIN)/python -m tests.deploy.renders
+
+deploy-lock: $(READY) ## Pin the tools of deploy-check
+	$(subst make lock,make deploy-lock,$(LOCK)) $(UPGRADE) deploy/check.in --output-file deploy/check.lock
+
 bench: $(READY) ## What the project calls fast, measured on this machine (some minutes)
 	$(BIN)/python -m tests.bench
 
@@ -79,4 +102,4 @@ release: $(READY) ## One version everywhere and its section in the changelog: ma
 	$(BIN)/python tools/release.py $(VERSION)
 
 clean: ## Forget the virtual environment and every cache
-	rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(DEPLOY) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -5,7 +5,8 @@
     python3 tools/release.py 0.2.0          # write the version and the section; then commit, tag and push
     python3 tools/release.py --notes 0.2.0  # print that section; fails unless the code names this version
 
-The version stands in ``app/__init__.py``. Splunk wants it in the ``app.conf`` of each app as well.
+The version stands in ``app/__init__.py``. Splunk wants it in the ``app.conf`` of each app as well, Helm in the
+chart, and kustomize as the image's tag.
 """
 
 import argparse
@@ -53,6 +54,10 @@ def cut(version: str, project: Path, *, today: str) -> None:
     replace(source, r'^(__version__ = ").*(?=")', version)
     for conf in sorted((project / "deploy" / "splunk").glob("*/default/app.conf")):
         replace(conf, r"^(version = ).*", version)
+    for chart in sorted((project / "deploy" / "helm").glob("*/Chart.yaml")):
+        replace(chart, r"^(version: |appVersion: ).*", version)
+    for kustomization in sorted((project / "deploy" / "kubernetes").rglob("kustomization.yaml")):
+        replace(kustomization, r"^( *newTag: ).*", version)
     changelog.write_text(dated, "utf-8")
 
 

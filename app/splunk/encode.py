@@ -18,11 +18,16 @@ from app.splunk.hec_event import HecEvent, Scalar
 GZIP_FROM_BYTES = 1_024
 DELIVERY_ID = "delivery_id"
 RELAY_ATTEMPT = "relay_attempt"
+RELAY_WAITED = "relay_waited"
+WAITED_BYTES_MAX = 26
+"""Most that ``with_waited`` adds to an envelope."""
 
 _TIME = re.compile(r"\d{1,12}(\.\d{1,9})?")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _OPENING = b'{"fields":{'
 """How every envelope begins, so that a mark can be put in without encoding again."""
+_WAITED_S_MAX = 9_999_999_999.0
+"""Three centuries: a clock that is wrong by more says nothing, and the envelope's growth has a bound."""
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
 
@@ -58,8 +63,8 @@ def _faults(hec_event: HecEvent) -> list[str]:
         faults.append("time is not a fixed decimal")
     if not hec_event.event:
         faults.append("event is empty")
-    if RELAY_ATTEMPT in hec_event.fields:
-        faults.append(f"field {RELAY_ATTEMPT} is the relay's own")
+    own = (name for name in (RELAY_ATTEMPT, RELAY_WAITED) if name in hec_event.fields)
+    faults += [f"field {name} is the relay's own" for name in own]
     for name, value in hec_event.fields.items():
         faults += _field_faults(name, value)
     return faults
@@ -82,7 +87,7 @@ def _surely_good(hec_event: HecEvent) -> bool:
             return False  # floats too: few, and to be looked at
     if time is not None and not _TIME.fullmatch(time):
         return False
-    return bool(hec_event.event) and RELAY_ATTEMPT not in fields
+    return bool(hec_event.event) and RELAY_ATTEMPT not in fields and RELAY_WAITED not in fields
 
 
 def _plain(value: object) -> dict[object, object]:
@@ -128,6 +133,14 @@ def mark(envelope: bytes, attempt: int) -> bytes:
     if rest.startswith(b'"relay_attempt":'):
         rest = rest.partition(b",")[2]
     return b'%s"relay_attempt":%d,%s' % (_OPENING, attempt, rest)
+
+
+def with_waited(envelope: bytes, waited_s: float) -> bytes:
+    """The envelope as it is posted: with ``relay_waited``, whole seconds since receipt, among its indexed fields.
+
+    Put on at each post and never kept, so that what is posted again says how long it has waited by then.
+    """
+    return b'%s"relay_waited":%d,%s' % (_OPENING, max(0.0, min(waited_s, _WAITED_S_MAX)), envelope[len(_OPENING) :])
 
 
 def join(envelopes: Sequence[bytes]) -> bytes:

@@ -112,13 +112,15 @@ class World:
         self.supervisor.start()
         return self.supervisor
 
-    async def accept(self, count: int = 1, *, tenant: str = "acme", size: int = 0, project: str = "") -> list[str]:
+    async def accept(
+        self, count: int = 1, *, tenant: str = "acme", size: int = 0, project: str = "", ago_s: float = 0
+    ) -> list[str]:
         """Put hooks into the spool, as ingest would; their delivery ids."""
-        made = [self.hook(tenant=tenant, size=size, project=project) for _ in range(count)]
+        made = [self.hook(tenant=tenant, size=size, project=project, ago_s=ago_s) for _ in range(count)]
         await asyncio.gather(*(self.spool.accept(each, ["main"]) for each in made))
         return [each.delivery_id for each in made]
 
-    def hook(self, *, tenant: str = "acme", size: int = 0, project: str = "") -> Hook:
+    def hook(self, *, tenant: str = "acme", size: int = 0, project: str = "", ago_s: float = 0) -> Hook:
         """One hook that no other is like."""
         self.accepted += 1
         issue = {
@@ -131,7 +133,7 @@ class World:
             delivery_id=f"{self.accepted:032x}",
             tenant=tenant,
             resource="unheard_of" if size else "issue",
-            received_at=time.time(),
+            received_at=time.time() - ago_s,
             dedup_keys=(self.accepted.to_bytes(16, "big"),),
             payload=orjson.dumps({"action": "created", "data": {"issue": issue}}),
         )

@@ -1,5 +1,7 @@
 """What becomes of deliveries when Splunk answers this or that: a real spool, a real wire, a stand-in Splunk."""
 
+import math
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,6 +89,22 @@ async def test_an_ambiguous_fault_is_resent_under_the_same_id_with_a_mark(tmp_pa
         assert copies == dict.fromkeys(ids, 2)
         marks = [each.fields.get("relay_attempt") for each in splunk.indexed]
         assert marks == [None] * 3 + [2] * 3
+
+
+async def test_each_post_says_how_long_its_hec_events_have_waited(tmp_path: Path) -> None:
+    """Whole seconds from receipt to that very post, also where it is the second one."""
+    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk, batch=2) as here:
+        await here.accept(1, ago_s=7200)
+        await here.accept(1)
+        splunk.script(Fault.status(502, stored=True))
+        begun = time.time()
+        here.run()
+        await here.until_settled()
+        late_s = math.ceil(time.time() - begun) + 1
+        waited = [int(str(each.fields["relay_waited"])) for each in splunk.indexed]
+        assert len(waited) == 4
+        assert 7200 <= waited[0] <= waited[2] <= 7200 + late_s
+        assert 0 <= waited[1] <= waited[3] <= late_s
 
 
 async def test_a_busy_splunk_gets_only_what_it_did_not_take(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from app.delivery.destination.batch import Batch, PendingEvent, divide, take
 from app.delivery.destination.rate import Flow, batch_limit, decrease, increase, reset, shrink_body
 from app.model import Attempt, Delivery, Hook, Secret, Stream
 from app.splunk.answers import Answer, HecBody, Outcome, Rest, Verdict, judge
+from app.splunk.encode import WAITED_BYTES_MAX
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,11 @@ def hec_event(size: int = 10, *, attempts: int = 0, ambiguous: int = 0, tenant: 
 
 
 def test_a_batch_keeps_both_limits_and_one_too_large_goes_alone() -> None:
-    """Bytes include the line breaks between envelopes."""
+    """Bytes include the line breaks between envelopes, and what is put on as they are posted."""
     queue = deque([hec_event(100)] * 5 + [hec_event(1000)] + [hec_event(100)] * 9)
     sizes = []
     while queue:
-        taken = take(queue, bytes_max=403, count_max=7)
+        taken = take(queue, bytes_max=4 * (100 + WAITED_BYTES_MAX + 1), count_max=7)
         sizes.append([len(each.envelope) for each in taken])
     assert sizes == [[100] * 4, [100], [1000], [100] * 4, [100] * 4, [100]]
     assert len(take(deque([hec_event()] * 9), bytes_max=10_000, count_max=7)) == 7

@@ -86,7 +86,7 @@ def test_every_source_type_has_its_stanza() -> None:
 def test_every_indexed_field_is_declared() -> None:
     """Those that events carry, and the mark of another attempt."""
     sent = {name for path in GOLDENS for name in orjson.loads(path.read_bytes())["fields"]}
-    assert set(conf("default/fields.conf").sections()) == sent | {"relay_attempt"}
+    assert set(conf("default/fields.conf").sections()) == sent | {"relay_attempt", "relay_waited"}
 
 
 def test_tags_hang_on_event_types_that_exist() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.errors import EnvelopeFault
-from app.splunk.encode import compress, encode, gzipped, join, mark
+from app.splunk.encode import WAITED_BYTES_MAX, compress, encode, gzipped, join, mark, with_waited
 from app.splunk.hec_event import HecEvent
 
 GOOD = HecEvent(
@@ -66,6 +66,21 @@ def test_another_attempt_is_marked_among_the_indexed_fields() -> None:
 
 
 @pytest.mark.parametrize(
+    ("waited_s", "said"),
+    [(0.0, 0), (7.99, 7), (86_400.0, 86_400), (-3.0, 0), (1e300, 9_999_999_999)],
+    ids=["at once", "whole seconds", "a day", "the clock went back", "the clock is wrong"],
+)
+def test_how_long_it_waited_is_put_on_as_it_is_posted(waited_s: float, said: int) -> None:
+    """Among the indexed fields, beside the mark of another attempt, and within the bytes that were planned for it."""
+    for attempt in (1, 3):
+        plain = encode(GOOD, delivery_id="d1", attempt=attempt)
+        posted = with_waited(plain, waited_s)
+        before, after = orjson.loads(plain), orjson.loads(posted)
+        assert after == before | {"fields": {**before["fields"], "relay_waited": said}}
+        assert len(posted) <= len(plain) + WAITED_BYTES_MAX
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"time": "1.79E9"},
@@ -96,6 +111,7 @@ def test_another_attempt_is_marked_among_the_indexed_fields() -> None:
         {"fields": {"a": "\udfff"}},
         {"fields": {"": 1}},
         {"fields": {"relay_attempt": 1}},
+        {"fields": {"relay_waited": 1}},
     ],
     ids=repr,
 )

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from app.delivery.destination.rate import batch_limit
 from app.model import Attempt, Delivery, Secret, Stream
 from app.splunk.answers import Rest, Verdict
-from app.splunk.encode import join, mark
+from app.splunk.encode import WAITED_BYTES_MAX, join, mark, with_waited
 
 _T = TypeVar("_T")
 
@@ -20,10 +20,16 @@ class PendingEvent:
     delivery: Delivery
     """Without its payload, which the spool keeps."""
     envelope: bytes
+    """As encoded; each post adds how long it has waited."""
     tried: tuple[Attempt, ...] = ()
     """The posts since it was claimed, oldest first."""
     refused_once: bool = False
     """It was refused alone by something before Splunk while Splunk was well."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of a body that it takes at most, the line's end included."""
+        return len(self.envelope) + WAITED_BYTES_MAX + 1
 
     def posted(self, attempt: Attempt, *, refused_once: bool = False) -> "PendingEvent":
         """The same after a post that did not deliver it, to be posted again; marked if that is not certain."""
@@ -58,9 +64,9 @@ class Batch:
         if any(each.delivery.stream != self.stream for each in self.hec_events):
             raise ValueError("a batch holds deliveries of another stream")
 
-    def body(self) -> bytes:
-        """What is posted, before gzip."""
-        return join([each.envelope for each in self.hec_events])
+    def body(self, now: float) -> bytes:
+        """What is posted at ``now`` (Unix seconds), before gzip."""
+        return join([with_waited(each.envelope, now - each.delivery.hook.received_at) for each in self.hec_events])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +105,11 @@ def take(queue: deque[PendingEvent], *, bytes_max: int, count_max: int) -> tuple
     room = count_max
     while queue and len(taken) < room:
         hec_event = queue[0]
-        size += len(hec_event.envelope) + 1
+        size += hec_event.size
         delivery = hec_event.delivery
         if delivery.attempts or delivery.ambiguous:
             room = min(room, batch_limit(attempts=delivery.attempts, ambiguous=delivery.ambiguous, most=count_max))
-        if taken and (size - 1 > bytes_max or len(taken) >= room):
+        if taken and (size > bytes_max or len(taken) >= room):
             break
         taken.append(queue.popleft())
     return tuple(taken)

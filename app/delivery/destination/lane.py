@@ -39,7 +39,7 @@ class Lane:
         if not self.queue:
             self.since = now
         self.queue.append(hec_event)
-        self._size += len(hec_event.envelope) + 1
+        self._size += hec_event.size
 
     def put_back(self, pieces: Sequence[Sequence[PendingEvent]]) -> None:
         """Queue parts of a refused batch, ahead of everything."""
@@ -62,7 +62,7 @@ class Lane:
             return self.pieces.popleft()
         most = 1 if self.pause.state is BreakerState.HALF_OPEN else count_max
         taken = take(self.queue, bytes_max=bytes_max, count_max=most)
-        self._size -= sum(len(each.envelope) + 1 for each in taken)
+        self._size -= sum(each.size for each in taken)
         self.since = now
         return taken
 

@@ -182,11 +182,11 @@ class DestinationSender:
 
     async def _post(self, lane: Lane, batch: Batch) -> None:
         """Post one batch, and do what the answer says."""
-        body = batch.body()
+        at = self._under_way[batch] = self._context.clock()
+        body = batch.body(at)
         gzip_level = self._gzip_level
         saturated = self._posts >= int(self._flow.posts)
         begun = self._loop.time()
-        at = self._under_way[batch] = self._context.clock()
         self._users += 1
         try:
             answer = await self._client.post(body, hec_token=batch.hec_token, gzip_level=gzip_level)

@@ -10,7 +10,9 @@ The first word of a payload's name is its resource (or its sender), the last how
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -54,9 +56,9 @@ def hook_of(name: str) -> Hook:
     )
 
 
-def made_of(name: str, destination: Destination = DESTINATION) -> HecEvent:
-    """What becomes of that payload."""
-    made = transform(hook_of(name), destination)
+def made_of(name: str, destination: Destination = DESTINATION, **changes: Any) -> HecEvent:
+    """What becomes of that payload; ``changes`` are to its hook."""
+    made = transform(replace(hook_of(name), **changes), destination)
     assert isinstance(made, HecEvent), made
     return made
 

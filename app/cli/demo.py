@@ -144,7 +144,7 @@ class Demo:
 
     def _show(self, landed: Indexed) -> None:
         event = landed.event if isinstance(landed.event, dict) else {}
-        delivery_id = str(landed.fields.get("delivery_id"))
+        delivery_id = str(landed.fields.get("relay_delivery_id"))
         self._counts.landed[delivery_id] += 1
         words = (event.get("tenant"), event.get("resource"), landed.sourcetype, landed.index, delivery_id)
         click.echo(_row(*(str(each) for each in words)))

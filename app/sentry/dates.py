@@ -45,7 +45,7 @@ def epoch_text(when: int) -> str:
 
 
 def iso_text(value: object) -> str | None:
-    """The one spelling in which dates leave: UTC, ``Z``, a fraction only where there is one."""
+    """The one spelling in which dates leave: UTC, six digits of a fraction, ``Z``; always 27 characters."""
     if type(value) is float and 0 <= value < _SECONDS_MAX:  # as breadcrumbs have it, of which there are many
         seconds = int(value)
         fraction = round((value - seconds) * _SECOND)
@@ -58,8 +58,6 @@ def _spelled(seconds: int, fraction: int) -> str:
     """Digits are looked up: formatting them with leading zeros takes several times as long."""
     minute = seconds // 60
     whole = f"{_minute(minute)}{_TWO_DIGITS[seconds - minute * 60]}"
-    if not fraction:
-        return f"{whole}Z"
     thousandths = fraction // 1000
     return f"{whole}.{_THREE_DIGITS[thousandths]}{_THREE_DIGITS[fraction - thousandths * 1000]}Z"
 

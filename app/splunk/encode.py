@@ -16,7 +16,7 @@ from app.errors import EnvelopeFault
 from app.splunk.hec_event import HecEvent, Scalar
 
 GZIP_FROM_BYTES = 1_024
-DELIVERY_ID = "delivery_id"
+DELIVERY_ID = "relay_delivery_id"
 RELAY_ATTEMPT = "relay_attempt"
 RELAY_WAITED = "relay_waited"
 WAITED_BYTES_MAX = 26
@@ -100,8 +100,8 @@ def _plain(value: object) -> dict[object, object]:
 def encode(hec_event: HecEvent, *, delivery_id: str, attempt: int = 1) -> bytes:
     """One envelope: known keys only, all metadata on it, fixed-point time, raw UTF-8.
 
-    ``delivery_id`` is always among the indexed fields. ``attempt`` above 1 marks a hec_event that Splunk may
-    have already (``relay_attempt``), for those who search for doubles; 1 leaves no mark.
+    ``delivery_id`` is always among the indexed fields, as ``relay_delivery_id``. ``attempt`` above 1 marks a
+    hec_event that Splunk may have already (``relay_attempt``), for those who search for doubles; 1 leaves no mark.
 
     Numbers inside ``event`` that are not finite are written as null; JSON has no other word for them.
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 from app.model import Hook
-from app.sentry.links import host_of
 from app.sentry.payload import fit as fit_text
 from app.sentry.reading import ParsedHook, parse_exact, parse_lenient, parse_typed
 from app.sentry.resources import Kind
@@ -17,12 +16,12 @@ from app.transform.event_time import time_of
 from app.transform.privacy.apply import apply_privacy, person_of
 from app.transform.privacy.payload import kept_payload
 from app.transform.schema.fields import DETAIL_NAMES, DETAIL_OF, HEAD_NAMES, HEAD_OF, SCHEMA
-from app.transform.values import TEXT_CHARS_MAX, Inexact, first, obj, text
+from app.transform.values import TEXT_CHARS_MAX, Inexact, first, obj, one_line, text
 from app.transform.views.base import View, actor_of
 from app.transform.views.dispatch import view_of
 
-HEC_SOURCE = "sentry"
-"""Splunk's ``source``, where the tenants file names none."""
+NO_HOST = "unknown"
+"""Splunk's ``host`` where no server is named: never Sentry's own host, never a user's address."""
 
 _INDEXED = tuple(
     (name, f"relay_{name}") for name in ("tenant", "resource", "action", "project", "environment", "level")
@@ -88,11 +87,11 @@ def _explain(
     )
     made = HecEvent(
         time=time_of(view.occurred_at, hook),
-        host=_host(destination, kind, fitted.event),
-        hec_source=route.hec_source or destination.hec_source or HEC_SOURCE,
+        host=_host(destination, fitted.event),
+        hec_source=one_line(route.hec_source or destination.hec_source or f"sentry:{fitted.event['tenant']}"),
         sourcetype=route.sourcetype or destination.sourcetype or _sourcetype(kind),
         index=route.index or destination.index,
-        fields=_fields(hook, fitted.event),
+        fields=_fields(fitted.event),
         event=fitted.event,
         event_json=fitted.encoded,
     )
@@ -108,7 +107,11 @@ def _head(hook: Hook, destination: Destination, parsed: ParsedHook, kind: Kind, 
     fields["action"] = kind.action
     if not fields.get("title"):
         fields["title"] = f"{kind.resource} {kind.action}".replace("_", " ")
-    fields["actor"] = actor_of(parsed.actor)
+    fields["actor"] = actor = actor_of(parsed.actor)
+    fields["actor_name"] = actor.get("name")
+    fields["delivery_id"] = hook.delivery_id
+    if hook.received_at > 0:  # not even for "not a number"
+        fields["received"] = round(hook.received_at, 3)
     installation = obj(parsed.installation)
     if not fields.get("installation"):
         fields["installation"] = text(installation.get("uuid"), 64) or hook.installation
@@ -134,24 +137,21 @@ def _detail(kind: Kind, view: View, destination: Destination) -> dict[str, objec
     return {name: value for name in DETAIL_OF.get(kind.resource, DETAIL_NAMES) if (value := get(name))}
 
 
-def _host(destination: Destination, kind: Kind, head: Mapping[str, object]) -> str:
-    """The host it happened on: the server's name, else the Sentry whose link it has. Never a user's address."""
-    named = first(destination.host, head.get("server_name"), chars_max=255)
-    if named is None and kind.resource != "seer":  # Seer's link is the pull request's
-        named = host_of(head.get("url"))
-    return named or HEC_SOURCE
+def _host(destination: Destination, head: Mapping[str, object]) -> str:
+    """The server it happened on, unless the destination names its host."""
+    return one_line(first(destination.host, head.get("server_name"), chars_max=255) or "") or NO_HOST
 
 
-def _fields(hook: Hook, head: Mapping[str, object]) -> dict[str, Scalar]:
+def _fields(head: Mapping[str, object]) -> dict[str, Scalar]:
     """Indexed fields, under names that no key of the event has: a name in both has two values in a search."""
-    fields: dict[str, Scalar] = {"delivery_id": hook.delivery_id, "relay_schema": SCHEMA}
+    fields: dict[str, Scalar] = {"relay_schema": SCHEMA}
     get = head.get
     for name, field in _INDEXED:
         value = get(name)
-        if type(value) is str and value >= "!" and len(value) <= TEXT_CHARS_MAX:
+        if type(value) is str and value >= "!" and len(value) <= TEXT_CHARS_MAX and value.isprintable():
             fields[field] = value
-        elif value is not None and (said := text(value)) is not None:
-            fields[field] = said
+        elif value is not None and (line := one_line(text(value) or "")):
+            fields[field] = line
     return fields
 
 

@@ -3,6 +3,7 @@
 Values come from ``app.sentry.payload``, so their strings can be written as UTF-8.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -10,6 +11,8 @@ from app.sentry.payload import FLOAT_MAX, INT_MAX, INT_MIN
 
 Obj = Mapping[str, object]
 _NO_KEYS: Obj = MappingProxyType({})
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+"""Control characters, line ends of Unicode, and marks that change the direction of what follows."""
 
 TEXT_CHARS_MAX = 200
 """Characters that a text may have unless its field says otherwise."""
@@ -30,6 +33,11 @@ def items(value: object) -> Sequence[object]:
 def objects(value: object) -> list[Obj]:
     """The objects of a list; what else stands in it is left out."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def one_line(value: str) -> str:
+    """The text without line ends and other control characters, which have no place in Splunk's metadata."""
+    return value if value.isprintable() else _CONTROLS.sub(" ", value).strip()
 
 
 class Inexact(Exception):  # noqa: N818 - says what it found; it never leaves ``transform``

@@ -257,7 +257,7 @@ async def main(tenants: int) -> None:
     asked = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(asked), sys.stdin)
     async with StandInSplunk([HecToken(f"tenant-{number}") for number in range(tenants)], remember="count") as splunk:
-        splunk.on_indexed = lambda each: came.setdefault(str(each.fields["delivery_id"]), []).append(time.time())
+        splunk.on_indexed = lambda each: came.setdefault(str(each.fields["relay_delivery_id"]), []).append(time.time())
         _say(splunk.url)
         while line := await asked.readline():
             _say(json.dumps(came) if line == b"all\n" else str(splunk.indexed_count))

@@ -201,7 +201,7 @@ class StayingSplunk(StandInSplunk):
 
 def ids_of(indexed: list[Indexed]) -> list[str]:
     """The delivery ids, in the order in which they were indexed."""
-    return [str(each.fields["delivery_id"]) for each in indexed]
+    return [str(each.fields["relay_delivery_id"]) for each in indexed]
 
 
 def tenants_file(

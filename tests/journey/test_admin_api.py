@@ -37,7 +37,7 @@ async def test_a_dead_letter_is_found_explained_and_redelivered_with_its_id(tmp_
         done = await change(there, "redeliver", seqs=[dead["seq"]])
         assert (done.status, done.json["changed"]) == (200, 1)
         (landed,) = await there.landed(1)
-        assert landed["fields"]["delivery_id"] == delivery_id
+        assert landed["fields"]["relay_delivery_id"] == delivery_id
 
         await until(lambda: bool(there.splunk.indexed))
         life = await settled(there, delivery_id)
@@ -108,7 +108,7 @@ async def test_a_search_is_read_page_by_page_and_changed_call_by_call(tmp_path: 
             if cursor is None:
                 break
         assert changed == 5
-        assert {each["fields"]["delivery_id"] for each in await there.landed(5)} == set(ids)
+        assert {each["fields"]["relay_delivery_id"] for each in await there.landed(5)} == set(ids)
         assert len((await ask(there, "audit", [("limit", "2")])).json["entries"]) == 2
 
 

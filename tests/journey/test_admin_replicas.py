@@ -40,7 +40,7 @@ async def test_every_replica_and_the_command_see_and_change_the_same(tmp_path: P
         delivers.splunk.always(None)
         (letter,) = await found(accepts, ("tenant", "acme"))
         assert (await change(accepts, "redeliver", seqs=[letter["seq"]], actor="ada")).json["changed"] == 1
-        assert (await delivers.landed(1))[0]["fields"]["delivery_id"] == delivery_id
+        assert (await delivers.landed(1))[0]["fields"]["relay_delivery_id"] == delivery_id
         (entry,) = (await ask(delivers, "audit")).json["entries"]
         assert (entry["actor"], entry["delivery_ids"]) == ("ada", [delivery_id])
         assert "adds up" in (await relay("stats", "--spool", "@SPOOL", SPOOL=place.url)).output

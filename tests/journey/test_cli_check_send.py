@@ -22,7 +22,8 @@ async def test_one_marked_hec_event_goes_to_each_index(tmp_path: Path) -> None:
     assert {each.sourcetype for each in indexed} == {"sentry:relay"}
     searches = [step["search"] for step in steps_of(output, "hec_event")]
     assert searches == [
-        f"index={each.index} delivery_id::{each.fields['delivery_id']} earliest=-1h latest=+1h" for each in indexed
+        f"index={each.index} relay_delivery_id::{each.fields['relay_delivery_id']} earliest=-1h latest=+1h"
+        for each in indexed
     ]
     assert len(set(searches)) == 2
 
@@ -36,7 +37,7 @@ async def test_the_default_index_of_the_hec_token_is_tried_where_none_is_named(t
     assert status == 0
     assert landed.index == "main"
     assert "ok       acme/main hec_event: the hec_token's default index: Splunk took the test hec_event" in output
-    assert f"\n         index=* delivery_id::{landed.fields['delivery_id']} " in output
+    assert f"\n         index=* relay_delivery_id::{landed.fields['relay_delivery_id']} " in output
 
 
 async def test_an_index_that_is_not_allowed_and_one_that_does_not_exist(tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ async def test_a_test_hec_event_that_is_not_taken(tmp_path: Path, fault: Fault, 
         status, output = await ran(path)
     assert status == 1
     assert f"failed   acme/main hec_event: {words}" in output
-    assert ("delivery_id::" in output) == fault.stored
+    assert ("relay_delivery_id::" in output) == fault.stored
 
 
 async def test_nothing_is_sent_under_a_hec_token_that_is_refused(tmp_path: Path) -> None:

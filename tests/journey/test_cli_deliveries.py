@@ -48,7 +48,7 @@ async def test_an_operators_morning(tmp_path: Path) -> None:
         done = await at(there, "redeliver", ids[0], "--reason", "mended", "--actor", "ada")
         assert done.exit_code == 0, done.output
         assert done.output.splitlines()[-1] == "1 dead letter redelivered"
-        assert (await there.landed(1))[0]["fields"]["delivery_id"] == ids[0]
+        assert (await there.landed(1))[0]["fields"]["relay_delivery_id"] == ids[0]
 
         discarded = await at(there, "discard", "--cause", "rejected", "--reason", "test data")
         assert discarded.output.splitlines()[-1] == "1 dead letter discarded"
@@ -88,7 +88,7 @@ async def test_the_same_straight_on_the_spool(tmp_path: Path) -> None:
     assert [(each["action"], each["count"]) for each in audit["entries"]] == [("discard", 1), ("redeliver", 1)]
     assert (await relay("stats", "--spool", spool)).exit_code == 0
     async with admin_world(tmp_path) as there:
-        assert (await there.landed(1))[0]["fields"]["delivery_id"] == ids[0]
+        assert (await there.landed(1))[0]["fields"]["relay_delivery_id"] == ids[0]
 
 
 async def buried(spool: str, count: int) -> None:

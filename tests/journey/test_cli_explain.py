@@ -51,8 +51,9 @@ def test_it_shows_route_size_and_the_hec_event_as_it_would_be_posted(tmp_path: P
     assert "the destination has none" in result.output
     envelopes = [line for line in result.output.splitlines() if line.startswith("{")]
     assert [json.loads(each)["index"] for each in envelopes] == ["sentry_prod", "i"]
-    made = made_of(NAME)
-    delivery_id = json.loads(envelopes[1])["fields"]["delivery_id"]
+    event = json.loads(envelopes[1])["event"]
+    delivery_id = json.loads(envelopes[1])["fields"]["relay_delivery_id"]
+    made = made_of(NAME, delivery_id=delivery_id, received_at=event["received"])
     assert envelopes[1].encode() == encode(made, delivery_id=delivery_id)
     assert f"{len(envelopes[1].encode()):,} bytes" in result.output
     assert json.loads(envelopes[1])["event"] == golden(made)["event"]

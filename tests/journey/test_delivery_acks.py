@@ -54,7 +54,7 @@ def lost(made: World) -> list[str]:
 
 def marked(splunk: StandInSplunk) -> list[str]:
     """The ids of those that were sent again with a mark."""
-    return [str(each.fields["delivery_id"]) for each in splunk.indexed if "relay_attempt" in each.fields]
+    return [str(each.fields["relay_delivery_id"]) for each in splunk.indexed if "relay_attempt" in each.fields]
 
 
 async def test_accepted_is_not_delivered_until_it_is_indexed(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ async def test_what_an_address_may_have_taken_is_marked(tmp_path: Path) -> None:
         ids = await made.accept(10)
         await made.until_settled()
         taken = ids_of(splunks[0].indexed)
-        again = [str(each.fields["delivery_id"]) for each in splunks[1].indexed if "relay_attempt" in each.fields]
+        again = [str(each.fields["relay_delivery_id"]) for each in splunks[1].indexed if "relay_attempt" in each.fields]
         assert taken
         assert set(taken) <= set(again)
         assert set(all_ids(splunks)) == set(ids)

@@ -147,7 +147,9 @@ class Lanes(RuleBasedStateMachine):
         assert set(copies) | buried == set(accepted), "something is lost"
         assert set(self.healthy) - buried <= set(copies) <= set(self.healthy)
         assert set(self.poison) <= buried <= set(self.poison) | condemned(self.splunk.requests)
-        assert all(each.token == accepted[str(each.fields["delivery_id"])] for each in indexed), "another's hec_token"
+        assert all(each.token == accepted[str(each.fields["relay_delivery_id"])] for each in indexed), (
+            "another's hec_token"
+        )
         unmarked = Counter(ids_of([each for each in indexed if "relay_attempt" not in each.fields]))
         assert not [each for each, count in unmarked.items() if count > 1], "a double that does not say so"
         if self.faults == "clean":
@@ -161,7 +163,7 @@ class Lanes(RuleBasedStateMachine):
 def condemned(requests: list[RequestSeen]) -> set[str]:
     """Those that a lie named alone."""
     return {
-        orjson.loads(each.body)["fields"]["delivery_id"]
+        orjson.loads(each.body)["fields"]["relay_delivery_id"]
         for each in requests
         if lies(each.fault) and each.body and b"\n" not in each.body
     }

@@ -39,7 +39,7 @@ async def test_a_signed_hook_is_answered_202_and_becomes_a_hec_event(here: World
     answer = await here.post(ACME, comment(), headers=RESOURCE)
     assert answer.status == 202
     (landed,) = await here.landed(1)
-    assert answer.json == {"delivery": landed["fields"]["delivery_id"]}
+    assert answer.json == {"delivery": landed["fields"]["relay_delivery_id"]}
     assert landed["sourcetype"] == "sentry:comment"
     assert landed["index"] == "sentry"
     assert landed["time"] == 1772488304.11816
@@ -79,7 +79,7 @@ async def test_a_hook_of_an_unclaimed_installation_waits_for_its_tenant(here: Wo
     file = here.folder / "tenants.yaml"
     file.write_text(file.read_text().replace(INSTALLATION, f"{INSTALLATION}, {other}"))
     (landed,) = await here.landed(1)
-    assert landed["fields"]["delivery_id"] == first.json["delivery"]
+    assert landed["fields"]["relay_delivery_id"] == first.json["delivery"]
     assert landed["event"]["tenant"] == "globex"
     assert (await here.post("/sentry", body, secret=SHARED)).json == first.json
 
@@ -187,7 +187,7 @@ async def test_what_is_authentic_is_accepted_whatever_it_contains(here: World, c
     answer = await here.post(ACME, AUTHENTIC[case], headers=headers)
     assert answer.status == 202
     (landed,) = await here.landed(1)
-    assert landed["fields"]["delivery_id"] == answer.json["delivery"]
+    assert landed["fields"]["relay_delivery_id"] == answer.json["delivery"]
     assert landed["event"]["tenant"] == "acme"
 
 

@@ -47,7 +47,7 @@ async def test_one_replica_accepts_and_another_delivers(tmp_path: Path, place: P
         answers = [await accepts.post("/sentry/acme", comment(number)) for number in range(5)]
         assert {each.status for each in answers} == {202}
         landed = await delivers.landed(5)
-        assert {each["fields"]["delivery_id"] for each in landed} == {each.json["delivery"] for each in answers}
+        assert {each["fields"]["relay_delivery_id"] for each in landed} == {each.json["delivery"] for each in answers}
         assert accepts.splunk.indexed == []
         assert "its role is accept" not in str(await ready(delivers))
         assert "role is accept" in str((await ready(accepts))["delivery"]["words"])
@@ -70,7 +70,7 @@ async def test_two_replicas_that_do_both_deliver_each_hook_once(tmp_path: Path, 
             ids |= {each.json["delivery"] for each in answers}
         assert len(ids) == 20
         await until(lambda: len(one.splunk.indexed) + len(other.splunk.indexed) >= 20)
-        found = [str(each.fields["delivery_id"]) for replica in (one, other) for each in replica.splunk.indexed]
+        found = [str(each.fields["relay_delivery_id"]) for replica in (one, other) for each in replica.splunk.indexed]
         assert sorted(found) == sorted(ids)
 
 

@@ -164,14 +164,14 @@ async def test_what_is_indexed_is_what_was_sent() -> None:
     """[docs] Metadata of each object go with it; [inferred] they do not carry over to the next object."""
     body = (
         b'{"time":1700000000.123450,"host":"h","source":"s","sourcetype":"st","index":"web",'
-        b'"fields":{"delivery_id":"d1","n":2,"l":["x"]},"event":{"a":"\xc3\xa4"}}\n{"event":"plain"}'
+        b'"fields":{"relay_delivery_id":"d1","n":2,"l":["x"]},"event":{"a":"\xc3\xa4"}}\n{"event":"plain"}'
     )
     async with StandInSplunk([HecToken("good", default_index="sentry")]) as splunk, calls_to(splunk) as calls:
         await calls.post(body)
         first, second = await splunk.wait_for(2)
 
     assert (first.time, first.host, first.source, first.sourcetype) == ("1700000000.123450", "h", "s", "st")
-    assert (first.index, first.token, first.fields) == ("web", "good", {"delivery_id": "d1", "n": 2, "l": ["x"]})
+    assert (first.index, first.token, first.fields) == ("web", "good", {"relay_delivery_id": "d1", "n": 2, "l": ["x"]})
     assert (first.event, first.raw) == ({"a": "ä"}, body.splitlines()[0])
     assert (second.time, second.host, second.index, second.fields) == (None, None, "sentry", {})
 

@@ -170,7 +170,7 @@ async def test_every_request_is_remembered() -> None:
 
 async def test_memory_can_be_kept_small() -> None:
     """[stand-in] ``ids`` keeps hec_token, index and delivery_id; ``count`` nothing but numbers."""
-    body = b'{"host":"h","event":"a","fields":{"delivery_id":"d1","n":1}}'
+    body = b'{"host":"h","event":"a","fields":{"relay_delivery_id":"d1","n":1}}'
     async with StandInSplunk(TOKENS, remember="ids") as slim, calls_to(slim) as calls:
         await calls.post(body)
     async with StandInSplunk(TOKENS, remember="count") as slimmest, calls_to(slimmest) as calls:
@@ -178,7 +178,7 @@ async def test_memory_can_be_kept_small() -> None:
         assert await slimmest.wait_for(1) == []
 
     (kept,) = slim.indexed
-    assert (kept.token, kept.index, kept.fields) == ("good", "main", {"delivery_id": "d1"})
+    assert (kept.token, kept.index, kept.fields) == ("good", "main", {"relay_delivery_id": "d1"})
     assert (kept.host, kept.raw, kept.event) == (None, b"", None)
     assert (slimmest.indexed_count, slimmest.request_count) == (1, 1)
     assert (slimmest.indexed, slimmest.requests) == ([], [])

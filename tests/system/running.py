@@ -164,7 +164,7 @@ class Splunk(Server):
     def wait_for(self, delivery_ids: set[str], *, deadline_s: float = 180.0) -> list[dict[str, Any]]:
         """Every hec_event so far, as soon as all of these are among them; ``AssertionError`` if they never are."""
         deadline = time.monotonic() + deadline_s
-        while missing := delivery_ids - {each["fields"]["delivery_id"] for each in self.indexed()}:
+        while missing := delivery_ids - {each["fields"]["relay_delivery_id"] for each in self.indexed()}:
             assert time.monotonic() < deadline, (
                 f"{len(missing)} of {len(delivery_ids)} never arrived: {sorted(missing)[:3]}\n{self.life.said()}"
             )

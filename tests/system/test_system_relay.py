@@ -44,7 +44,7 @@ def test_a_signed_hook_arrives(relay: Relay, splunk: Splunk) -> None:
 def found(splunk: Splunk, delivery_ids: set[str]) -> list[dict[str, Any]]:
     """The hec_events of these deliveries, once all have landed."""
     landed = splunk.wait_for(delivery_ids)
-    return [each for each in landed if each["fields"]["delivery_id"] in delivery_ids]
+    return [each for each in landed if each["fields"]["relay_delivery_id"] in delivery_ids]
 
 
 @pytest.mark.parametrize(("number", "resource"), [*enumerate(RESOURCES, start=200)])

@@ -73,7 +73,7 @@ def copies_of(world: World, indexed: Iterable[Indexed], requests: Sequence[Reque
     return [
         Copy(
             stream=world.streams[each.token],
-            delivery_id=str(each.fields.get("delivery_id")),
+            delivery_id=str(each.fields.get("relay_delivery_id")),
             tenant=_tenant(each.event),
             marked="relay_attempt" in each.fields,
             request=requests[each.request],

@@ -66,7 +66,7 @@ class Splunk:
         """What comes back, as the relay's client tells it."""
         plan = planned(self.outcome(body), fault)
         if plan.takes_effect:
-            self.indexed += [Copy(str(x.fields["delivery_id"]), "relay_attempt" in x.fields) for x in plan.taken]
+            self.indexed += [Copy(str(x.fields["relay_delivery_id"]), "relay_attempt" in x.fields) for x in plan.taken]
         if plan.ending is Ending.ANSWER:
             headers = dict(plan.answer.headers)
             return Answer(
@@ -111,7 +111,7 @@ class AnyAnswer(RuleBasedStateMachine):
             hook = Hook(delivery_id=name, tenant="acme", payload=b"")
             delivery = Delivery(seq=number, lease="", stream=STREAM, hook=hook, attempts=0, ambiguous=0)
             event = (HEALTHY | POISON)[kind]
-            self.queue.append(PendingEvent(delivery, f'{{"fields":{{"delivery_id":"{name}"}},{event}}}'.encode()))
+            self.queue.append(PendingEvent(delivery, f'{{"fields":{{"relay_delivery_id":"{name}"}},{event}}}'.encode()))
 
     @rule(data=st.data(), most=st.integers(1, 30), gzip=st.booleans())
     def post(self, data: st.DataObject, most: int, *, gzip: bool) -> None:

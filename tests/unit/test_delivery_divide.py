@@ -118,7 +118,7 @@ def hec_event(size: int = 10, *, attempts: int = 0, ambiguous: int = 0, tenant: 
     stream = Stream(tenant, "main")
     hook = Hook(delivery_id="d", tenant=tenant, payload=b"")
     delivery = Delivery(seq=1, lease="l", stream=stream, hook=hook, attempts=attempts, ambiguous=ambiguous)
-    return PendingEvent(delivery, b'{"fields":{"delivery_id":"d"}}' + b" " * (size - 30))
+    return PendingEvent(delivery, b'{"fields":{"relay_delivery_id":"d"}}' + b" " * (size - 36))
 
 
 def test_a_batch_keeps_both_limits_and_one_too_large_goes_alone() -> None:

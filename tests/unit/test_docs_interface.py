@@ -16,7 +16,7 @@ from app.ingest.routes import match_route
 from app.metrics import Metrics
 from app.model import Cause, Hook, SpoolStats, Stream, StreamCounts
 from app.splunk.answers import Outcome, Scope
-from app.splunk.encode import RELAY_ATTEMPT, RELAY_WAITED
+from app.splunk.encode import DELIVERY_ID, RELAY_ATTEMPT, RELAY_WAITED
 from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
 from app.transform import transform
@@ -205,7 +205,7 @@ def indexed_fields() -> set[str]:
     hook = Hook(delivery_id="0" * 32, tenant="acme", resource="error", payload=payload)
     made = transform(hook, Destination(tenant="acme", name="main", url="", hec_token=None, hec_token_ref=""))
     assert isinstance(made, HecEvent)
-    return {*made.fields, RELAY_ATTEMPT, RELAY_WAITED}
+    return {*made.fields, DELIVERY_ID, RELAY_ATTEMPT, RELAY_WAITED}
 
 
 def test_every_search_asks_for_fields_that_exist() -> None:

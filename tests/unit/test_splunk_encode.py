@@ -29,7 +29,7 @@ def test_an_envelope_has_the_known_keys_and_no_other() -> None:
     """Splunk stops silently at a key that it does not know."""
     written = orjson.loads(encode(GOOD, delivery_id="d1"))
     assert set(written) == {"time", "host", "source", "sourcetype", "index", "event", "fields"}
-    assert written["fields"] == {"tenant": "acme", "count": 3, "ratio": 0.5, "handled": True, "delivery_id": "d1"}
+    assert written["fields"] == {"tenant": "acme", "count": 3, "ratio": 0.5, "handled": True, "relay_delivery_id": "d1"}
     assert written["event"] == {"title": "Überlauf 🦊", "nested": {"a": [1, None]}}
 
 
@@ -61,7 +61,7 @@ def test_another_attempt_is_marked_among_the_indexed_fields() -> None:
     without = replace(GOOD, fields={})
     assert orjson.loads(mark(encode(without, delivery_id="d1"), 2))["fields"] == {
         "relay_attempt": 2,
-        "delivery_id": "d1",
+        "relay_delivery_id": "d1",
     }
 
 
@@ -153,7 +153,7 @@ def test_anything_is_either_refused_or_a_line_of_json_that_splunk_takes(
         return
     assert b"\n" not in written
     read = orjson.loads(written)
-    assert read["fields"]["delivery_id"] == "d1"
+    assert read["fields"]["relay_delivery_id"] == "d1"
     assert read["fields"].get("relay_attempt", 1) == attempt
     assert "\0" not in str(read)
     assert read["event"]
@@ -162,7 +162,7 @@ def test_anything_is_either_refused_or_a_line_of_json_that_splunk_takes(
 def test_a_body_is_one_envelope_a_line_and_compresses_to_the_same_bytes() -> None:
     """The body of a post depends on nothing but what is in it."""
     body = join([encode(GOOD, delivery_id=str(n)) for n in range(3)])
-    assert [orjson.loads(line)["fields"]["delivery_id"] for line in body.split(b"\n")] == ["0", "1", "2"]
+    assert [orjson.loads(line)["fields"]["relay_delivery_id"] for line in body.split(b"\n")] == ["0", "1", "2"]
     assert compress(body, 1) == compress(body, 1)
     assert gzip.decompress(compress(body, 1)) == body
     assert [gzipped(100, 1), gzipped(5000, 0), gzipped(5000, 1)] == [False, False, True]

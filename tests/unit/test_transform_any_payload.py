@@ -85,7 +85,7 @@ def _made(
 
 
 def _check(made: HecEvent, bytes_max: int) -> None:
-    assert made.fields["delivery_id"] == "ab" * 16
+    assert made.event["delivery_id"] == "ab" * 16
     assert list(made.event)[:4] == ["schema", "tenant", "resource", "action"]
     assert all(made.event[name] for name in ("tenant", "resource", "action"))
     flags = made.event.get("flags", [])

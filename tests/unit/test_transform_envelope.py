@@ -68,16 +68,41 @@ def test_time_is_the_payloads_own_then_sent_then_received(
     assert _made(hook, _destination()).time == expected
 
 
-def test_host_is_the_destinations_then_the_servers_then_sentrys() -> None:
-    """And never the user's address, which Sentry's own forwarder falls back to."""
+def test_host_is_the_destinations_then_the_servers_and_else_unknown() -> None:
+    """Never Sentry's own host, and never the user's address, which Sentry's own forwarder falls back to."""
     full = _error(
         tags=[["server_name", "web-3"]], web_url="https://acme.sentry.io/issues/1/", user={"ip_address": "203.0.113.9"}
     )
     linked = _error(web_url="https://acme.sentry.io/issues/1/", user={"ip_address": "203.0.113.9"})
     assert _made(_hook(full), _destination(host="relay-1")).host == "relay-1"
     assert _made(_hook(full), _destination()).host == "web-3"
-    assert _made(_hook(linked), _destination()).host == "acme.sentry.io"
-    assert _made(_hook(_error(user={"ip_address": "203.0.113.9"})), _destination()).host == "sentry"
+    assert _made(_hook(linked), _destination()).host == "unknown"
+    assert _made(_hook(_error(user={"ip_address": "203.0.113.9"})), _destination()).host == "unknown"
+
+
+def test_no_line_end_stands_in_what_surrounds_the_event() -> None:
+    """A server's name comes from a stranger: the host, the source and the indexed fields are one line each."""
+    odd = "web-3\n\x1b[2Jforged\u2028line\u202e"
+    made = _made(_hook(_error(server_name=odd, environment=odd)), _destination(hec_source="a\nb"))
+    assert made.host == "web-3 [2Jforged line"
+    assert made.fields["relay_environment"] == "web-3 [2Jforged line"
+    assert made.hec_source == "a b"
+    assert made.event["environment"] == odd
+    assert _made(_hook(_error(server_name="\x01\x02")), _destination()).host == "unknown"
+
+
+def test_the_head_says_when_the_relay_took_it_and_under_which_id() -> None:
+    """As a number to calculate with; a receipt that is not known is not said."""
+    event = _made(_hook(_error(), received_at=1778000001.23456), _destination()).event
+    assert (event["received"], event["delivery_id"]) == (1778000001.235, "ab" * 16)
+    assert "received" not in _made(_hook(_error(), received_at=float("nan")), _destination()).event
+
+
+def test_the_name_of_who_acted_is_flat() -> None:
+    """Beside the object, whose names need quotes in ``eval``."""
+    body = {"action": "created", "actor": {"type": "user", "id": 7, "name": "Ana"}, "data": {"issue": {"id": "1"}}}
+    event = _made(_hook(body, "issue"), _destination()).event
+    assert event["actor_name"] == "Ana"
 
 
 def test_index_sourcetype_and_hec_source_come_from_route_then_destination_then_default() -> None:
@@ -89,7 +114,7 @@ def test_index_sourcetype_and_hec_source_come_from_route_then_destination_then_d
     made = _made(_hook(_error()), _destination(route, index="main", sourcetype="all", hec_source="relay"))
     assert (made.index, made.sourcetype, made.hec_source) == ("main", "all", "relay")
     made = _made(_hook(_error()), _destination())
-    assert (made.index, made.sourcetype, made.hec_source) == (None, "sentry:error", "sentry")
+    assert (made.index, made.sourcetype, made.hec_source) == (None, "sentry:error", "sentry:acme")
 
 
 def test_a_route_that_drops_filters_the_hook() -> None:

@@ -143,7 +143,13 @@ def test_a_path_goes_through_objects_lists_and_dotted_names(path: str, left: dic
 def test_what_says_which_hook_it_is_cannot_be_dropped_or_masked() -> None:
     """Whatever the rules say."""
     event = _event({"title": "abc"}, drop_paths=(("*",), ("**",)), masks=(mask("[a-z]+"), mask(r"\d")))
-    assert event == {"schema": 1, "tenant": "acme", "resource": "error", "action": "created"}
+    assert event == {
+        "schema": 2,
+        "tenant": "acme",
+        "resource": "error",
+        "action": "created",
+        "delivery_id": "ab" * 16,
+    }
 
 
 def test_dropped_paths_are_gone_from_head_detail_and_payload() -> None:

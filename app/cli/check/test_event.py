@@ -10,7 +10,7 @@ SOURCETYPE = "sentry:relay"
 def envelope(destination: Destination, index: str | None, *, marker: str, now: float) -> bytes:
     """The encoded hec_event for one index of a destination; ``now`` is Unix seconds, ``marker`` unique.
 
-    The marker stands where a delivery's id would: in the indexed field ``delivery_id``.
+    The marker stands where a delivery's id would: in the indexed field ``relay_delivery_id``.
     """
     about = {"tenant": destination.tenant, "destination": destination.name, "index": index or ""}
     made = HecEvent(

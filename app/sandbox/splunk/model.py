@@ -11,7 +11,7 @@ from app.sandbox.splunk.faults import Fault
 
 Endpoint: TypeAlias = Literal["event", "raw", "ack", "health"]
 Remember: TypeAlias = Literal["full", "ids", "count"]
-"""How much is kept: everything; token, index and ``fields.delivery_id`` only; or nothing but numbers."""
+"""How much is kept: everything; token, index and ``fields.relay_delivery_id`` only; or nothing but numbers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from app.sandbox.splunk.envelope import Envelope
 from app.sandbox.splunk.model import Indexed, Remember, RequestSeen
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
-_DELIVERY_ID = "delivery_id"
+_DELIVERY_ID = "relay_delivery_id"
 _SHOWN = 20
 
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from app.sentry.resources import ACTIONS, OTHERS
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the shape. A new field leaves it as it is; a field renamed, retyped or gone raises it."""
 
 HEAD_BYTES_MAX = 4900
@@ -96,6 +96,7 @@ HEAD: tuple[Field, ...] = (
     Field("priority", "string", "Priority of the issue", "issues"),
     Field("assignee", "string", "Name of who the issue is assigned to, else the id", "issues"),
     Field("assignee_type", "string", "user or team", "issues"),
+    Field("actor_name", "string", "Name of who acted", "signed"),
     Field("actor", "object", "Who acted: type, id, name", "signed"),
     Field("first_seen", "string", "When it began, ISO 8601 in UTC", "issues, metric_alert, bugsink"),
     Field("last_seen", "string", "When it was last seen, ISO 8601 in UTC", "issues, bugsink"),
@@ -120,13 +121,15 @@ HEAD: tuple[Field, ...] = (
     Field("issue_type", "string", "Type of the issue", "issues"),
     Field("issue_category", "string", "Category of the issue", "issues"),
     Field("installation", "string", "Installation of the Sentry integration", "signed"),
+    Field("delivery_id", "string", "Id of the delivery, the same on every copy", "all"),
+    Field("received", "number", "When the relay took the hook, Unix seconds", "all"),
     Field("resource_header", "string", "Resource the header named, where the body overruled it", "signed"),
     Field("flags", "strings", "What was odd about the hook", "all"),
     Field("trimmed", "strings", "What was left out to keep the size budget", "all"),
     Field("tags", "object", "Tags; a repeated key has a list", "events"),
 )
 
-IDENTITY = frozenset({"schema", "tenant", "resource", "action"})
+IDENTITY = frozenset({"schema", "tenant", "resource", "action", "delivery_id"})
 """What always stands in an event as it is, whatever its budget and its tenant's rules."""
 
 HEAD_NAMES = tuple(field.name for field in HEAD)

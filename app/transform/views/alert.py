@@ -1,6 +1,6 @@
 """``metric_alert``: a number crossed a threshold, or came back."""
 
-from app.sentry.dates import instant, iso_text
+from app.sentry.dates import iso_text
 from app.sentry.links import organization_of
 from app.transform.schema.fields import SEVERITIES
 from app.transform.values import Obj, first, number, obj, objects, present, text, texts
@@ -10,8 +10,9 @@ from app.transform.views.base import View, link, settings_of
 def metric_alert(body: Obj) -> View:
     """The state is the action; the measured value stands in the description's words and nowhere else.
 
-    Only the end of an incident has its time in the payload: an incident that goes from warning to critical
-    keeps the dates of its beginning.
+    Every action happens when Sentry sends it. ``date_closed`` is no time for it: Sentry computes it backwards from the
+    rule's window, so that an incident may close before its own ``critical`` was sent (Sentry's
+    ``calculate_event_date_from_update_date``).
     """
     said = obj(body.get("data"))
     incident = obj(said.get("metric_alert"))
@@ -38,7 +39,7 @@ def metric_alert(body: Obj) -> View:
         "description": text(said.get("description_text"), 2000),
         "alert": _rule(incident, rule),
     }
-    return View(head, detail, instant(incident.get("date_closed")) if action == "resolved" else None)
+    return View(head, detail)
 
 
 def _rule(incident: Obj, rule: Obj) -> dict[str, object]:

@@ -16,12 +16,13 @@ def installation(body: Obj) -> View:
     this = obj(obj(body.get("data")).get("installation"))
     app, organization = obj(this.get("app")), obj(this.get("organization"))
     slug, where = text(app.get("slug")), text(organization.get("slug"))
-    done = "removed from" if body.get("action") == "deleted" else "installed in"
+    deleted = body.get("action") == "deleted"  # Sentry sends the status from before
+    done = "removed from" if deleted else "installed in"
     head: dict[str, object] = {
         "title": f"{slug or 'Integration'} {done} {where}" if where else slug,
         "organization": where,
         "organization_id": text(organization.get("id"), 64),
-        "status": text(this.get("status"), 64),
+        "status": "deleted" if deleted else text(this.get("status"), 64),
         "installation": text(this.get("uuid"), 64),
     }
     return View(head, {"app": present((("slug", slug), ("uuid", text(app.get("uuid"), 64))))})

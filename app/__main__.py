@@ -14,6 +14,7 @@ _COMMANDS = {
     "explain": "what would become of a payload: verification, route, hec_event; nothing is sent",
     "send": "post signed hooks to a running relay, as Sentry would",
     "spool": "migrate the schema on PostgreSQL, copy a spool to another engine",
+    "status": "is all right? what is wrong, since when, whose it is, what to do",
     "splunk": "a stand-in Splunk on a port, for trying a sender",
 }
 

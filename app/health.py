@@ -16,6 +16,7 @@ from app.metrics import Metrics
 from app.model import SpoolLimits, SpoolStats
 from app.spool.interface import Spool
 from app.tenants.model import Snapshot
+from app.verdict import Situation, Trouble, judge
 
 WORDS_MAX = 20
 """So many paused lanes are told one by one."""
@@ -40,6 +41,8 @@ class Readiness(BaseModel):
     """Ready to take hooks when every part is. A Splunk that does not answer makes no part unready."""
 
     ready: bool
+    verdict: str
+    """What ``relay status`` says in its first line."""
     parts: dict[str, Part]
 
 
@@ -92,6 +95,7 @@ class Health:
         metrics: Metrics,
         trouble: Callable[[], str | None],
         bounds: SpoolLimits,
+        troubles: Callable[[], Sequence[Trouble]],
         accepts: bool = True,
     ) -> None:
         self._spool = spool
@@ -100,18 +104,41 @@ class Health:
         self._metrics = metrics
         self._accepting_trouble = trouble
         self._bounds = bounds
+        self._troubles = troubles
         self._accepts = accepts
         self.draining = False
 
     async def readiness(self) -> Readiness:
         """Every part, in words."""
+        problems, remarks = self._spool.evidence()
+        stats = None if problems else await self._stats()  # where there are problems, nothing is asked that might wait
         parts = {
             "accepting": self._accepting(),
-            "spool": await self._spool_part(),
+            "spool": self._spool_part(stats, problems, remarks),
             "tenants": self._tenants_part(),
             "delivery": self._delivery(),
         }
-        return Readiness(ready=all(part.ready for part in parts.values()), parts=parts)
+        verdict = judge(self._situation(stats)).words
+        return Readiness(ready=all(part.ready for part in parts.values()), verdict=verdict, parts=parts)
+
+    async def situation(self) -> Situation:
+        """Everything that the verdict looks at."""
+        problems, _ = self._spool.evidence()
+        return self._situation(None if problems else await self._stats())
+
+    def _situation(self, stats: SpoolStats | None) -> Situation:
+        snapshot, accepting = self._tenants.snapshot, self._accepting()
+        return Situation(
+            now=time.time(),
+            stats=stats,
+            limits=self._bounds,
+            accepting=None if accepting.ready else accepting.words[0],
+            delivering=self._delivering.problem or self._delivering.trouble,
+            troubles=self._troubles(),
+            destinations=sum(len(tenant.destinations) for tenant in snapshot.tenants.values()),
+            unresolved=snapshot.unresolved,
+            tenants_problem=self._tenants.problem,
+        )
 
     async def metrics_page(self) -> bytes:
         """The Prometheus text."""
@@ -138,11 +165,9 @@ class Health:
             return Part(ready=True, words=["this replica's role is deliver: hooks belong to another"])
         return Part(ready=True, words=["accepting hooks"])
 
-    async def _spool_part(self) -> Part:
-        problems, remarks = self._spool.evidence()
-        if problems:  # then nothing is asked that might wait
+    def _spool_part(self, stats: SpoolStats | None, problems: Sequence[str], remarks: Sequence[str]) -> Part:
+        if problems:
             return Part(ready=False, words=[*problems, *remarks])
-        stats = await self._stats()
         if stats is None:
             return Part(ready=False, words=["the spool cannot be read", *remarks])
         full = stats.hooks >= self._bounds.hooks_max or stats.payload_bytes >= self._bounds.bytes_max

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Literal
 
 import structlog
@@ -26,10 +27,12 @@ from app.ingest.accept import Ingest, Limits
 from app.metrics import Metrics
 from app.model import RetentionLimits, SpoolLimits
 from app.settings import Settings
+from app.splunk.answers import Scope as PauseScope
 from app.splunk.client import HecClients, WireLimits
 from app.spool.engines import admin_socket_of, is_shared, open_spool
 from app.spool.interface import Spool
 from app.tenants.registry import Registry
+from app.verdict import Trouble
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -119,9 +122,10 @@ class Relay:
                 trouble=ingest.trouble,
                 accepts=role != "deliver",
                 bounds=bounds_of(settings),
+                troubles=partial(_troubles_of, supervisor),
             )
             add_routes(self.api, self.health)
-            service = DeliveryService(spool, clock=time.time)
+            service = DeliveryService(spool, clock=time.time, situation=self.health.situation)
             if settings.admin_token:
                 token = AdminToken.load(settings.admin_token, environ=os.environ)
                 self._admin = AdminApi(service, token, refused=metrics.admin_refused)
@@ -259,6 +263,21 @@ def wire_limits_of(settings: Settings) -> WireLimits:
         connection_age_max_s=settings.hec_connection_age_max_s,
         connections_max=settings.concurrency_max,
     )
+
+
+def _troubles_of(supervisor: Supervisor | None) -> list[Trouble]:
+    """What delivering knows of what it does not deliver."""
+    return [
+        Trouble(
+            stream=state.stream,
+            words=state.words,
+            act=state.act,
+            since=state.since,
+            index=state.index if state.scope is PauseScope.LANE else None,
+            state="missing" if state.state == "missing" else "paused",
+        )
+        for state in (supervisor.states() if supervisor else ())
+    ]
 
 
 def _is_hook(path: str) -> bool:

@@ -34,6 +34,7 @@ ROUTES: Final[Mapping[str, str]] = {
     "/admin/api/deliveries/discard": "POST",
     "/admin/api/audit": "GET",
     "/admin/api/stats": "GET",
+    "/admin/api/status": "GET",
 }
 """Every path and its method, as documented."""
 ACTOR: Final = "admin API"
@@ -135,6 +136,9 @@ class AdminApi:
             case ["audit"]:
                 _only("GET", method)
                 return await desk.audit(pairs)
+            case ["status"]:
+                _only("GET", method)
+                return await desk.status()
             case ["stats"]:
                 _only("GET", method)
                 return await desk.stats()

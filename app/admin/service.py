@@ -4,16 +4,19 @@ Every answer is the JSON that ``docs/http.md`` shows.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final, Literal, Protocol, get_args
 
+from app import __version__
 from app.admin.errors import AdminRefusal
 from app.admin.requests import CALL_MAX, ChangeRequest, asked, order_of, page_of
 from app.admin.serialization import Json, audit_json, count_json, grouped, groups_json, iso, life_json, shown
+from app.admin.status import status_json
 from app.errors import RelayError
 from app.model import DeliveryRecord, Search, State
 from app.spool.interface import Spool
+from app.verdict import Situation
 
 Action = Literal["redeliver", "discard"]
 Pairs = Iterable[tuple[str, str]]
@@ -45,13 +48,27 @@ class Desk(Protocol):
         """``GET /admin/api/stats``."""
         ...
 
+    async def status(self) -> Json:
+        """``GET /admin/api/status``."""
+        ...
+
 
 class DeliveryService:
-    """A ``Desk`` straight on a spool. ``clock`` gives Unix seconds, for ages such as ``2h``."""
+    """A ``Desk`` straight on a spool. ``clock`` gives Unix seconds, for ages such as ``2h``.
 
-    def __init__(self, spool: Spool, *, clock: Callable[[], float]) -> None:
+    ``situation`` is asked for the status; without it no relay is running here, and the status says so.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        *,
+        clock: Callable[[], float],
+        situation: Callable[[], Awaitable[Situation]] | None = None,
+    ) -> None:
         self._spool = spool
         self._clock = clock
+        self._situation = situation
 
     async def deliveries(self, pairs: Pairs) -> Json:
         """A page of deliveries, highest number first; ``next`` is where the following page begins."""
@@ -110,6 +127,13 @@ class DeliveryService:
             "oldest_waiting_at": iso(stats.oldest_waiting_at),
             "oldest_dead_at": iso(stats.oldest_dead_at),
         }
+
+    async def status(self) -> Json:
+        """The verdict, and what to do."""
+        if self._situation is None:
+            words = "no relay runs on this spool: hooks that come now are lost, and nothing is delivered"
+            raise AdminRefusal("spool_unavailable", words)
+        return status_json(await self._situation(), version=__version__)
 
     async def _changed(self, action: Action, seqs: Sequence[int], order: ChangeRequest) -> int:
         if action == "discard":

@@ -216,6 +216,7 @@ async def test_a_certificate_that_is_not_checked_is_counted_and_told_as_long_as_
                 metrics=metrics,
                 trouble=lambda: None,
                 bounds=SpoolLimits(10, 1_000, 1_000, 3_600),
+                troubles=list,
             )
             assert series in metrics.page(None, now=1).decode()
             assert any("tls.verify is off" in each for each in (await health.readiness()).parts["tenants"].words)

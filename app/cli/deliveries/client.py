@@ -162,6 +162,10 @@ class RemoteDesk:
         """See ``Desk``."""
         return await self._ask("GET", "stats")
 
+    async def status(self) -> Json:
+        """See ``Desk``."""
+        return await self._ask("GET", "status")
+
     async def _ask(self, method: str, path: str, body: bytes | None = None, actor: str = "") -> Json:
         try:
             status, raw = await asyncio.to_thread(self._exchange, method, path, body, actor)

@@ -85,6 +85,11 @@ def audited(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield from _table(rows, under=under, right={0, 3})
 
 
+def wrapped(text: str) -> list[str]:
+    """A sentence in lines that leave room for an indent."""
+    return textwrap.wrap(text, WIDTH - 4)
+
+
 def whose(of: Mapping[str, Any]) -> str:
     """Tenant and destination."""
     return f"{of['tenant']}/{of['destination']}" if of["tenant"] else "(parked)"

@@ -1,6 +1,10 @@
 """``relay``, and ``python -m app``: each command is imported only when it is the one that runs."""
 
+import os
+import signal
+import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -21,6 +25,14 @@ _COMMANDS = {
 
 class _Commands(click.Group):
     """The commands by name. ``relay check`` shall not wait for what only ``relay serve`` needs."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        """Run, and end as SIGPIPE does where nobody reads on (``relay deliveries list | head``)."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the exit
+            raise SystemExit(128 + signal.SIGPIPE) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx

@@ -125,7 +125,13 @@ class Relay:
                 troubles=partial(_troubles_of, supervisor),
             )
             add_routes(self.api, self.health)
-            service = DeliveryService(spool, clock=time.time, situation=self.health.situation)
+            service = DeliveryService(
+                spool,
+                clock=time.time,
+                situation=self.health.situation,
+                troubles=partial(_troubles_of, supervisor),
+                tenants=lambda: registry.snapshot.tenants,
+            )
             if settings.admin_token:
                 token = AdminToken.load(settings.admin_token, environ=os.environ)
                 self._admin = AdminApi(service, token, refused=metrics.admin_refused)

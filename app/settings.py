@@ -26,6 +26,8 @@ from app.spool.engines import check_url
 PREFIX: Final = "RELAY_"
 FOR_TESTS: Final = "RELAY_TEST_"
 """Variables that speak to the project's tests and not to the relay."""
+ACTOR: Final = "RELAY_ACTOR"
+"""Who changes deliveries by hand, for the audit: read by commands, no setting of the relay."""
 
 _SERVICE_LINK: Final = re.compile(r"RELAY_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))")
 _FROM_KUBERNETES: Final = (
@@ -281,7 +283,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             ``RELAY_SPOOL_URL`` is never in it.
     """
     ours = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text != ""}
-    ours = {name: text for name, text in ours.items() if not name.startswith(FOR_TESTS)}
+    ours = {name: text for name, text in ours.items() if name != ACTOR and not name.startswith(FOR_TESTS)}
     known = {PREFIX + field.upper(): field for field in Settings.model_fields}
     faults = [_unknown(name, list(known)) for name in sorted(ours) if name not in known]
     # A file of settings with Windows line ends would otherwise name a spool "spool.db\r".

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from app.admin.errors import AdminRefusal
 from app.admin.narrative import must_act
 from app.model import Attempt, AuditEntry, Cause, DeliveryRecord, State, Stream, StreamCounts
+from app.verdict import Trouble
 
 Json: TypeAlias = dict[str, Any]
 
@@ -81,6 +82,15 @@ def life_json(life: DeliveryRecord) -> Json:
             for each in life.tried
         ],
     }
+
+
+def waiting_json(life: DeliveryRecord, troubles: Mapping[Stream, Trouble]) -> Json:
+    """Why a delivery waits, where something holds up its whole stream: to be put over ``life_json``."""
+    trouble = troubles.get(life.stream)
+    if life.state is not State.WAITING or trouble is None:
+        return {"held_up": None}
+    held_up = {"words": trouble.words, "must_act": trouble.act, "since": iso(trouble.since), "state": trouble.state}
+    return {"held_up": held_up, "must_act": trouble.act}
 
 
 def life_of(shown_life: Mapping[str, Any]) -> DeliveryRecord:

@@ -3,20 +3,31 @@
 Every answer is the JSON that ``docs/http.md`` shows.
 """
 
+import difflib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final, Literal, Protocol, get_args
 
 from app import __version__
 from app.admin.errors import AdminRefusal
 from app.admin.requests import CALL_MAX, ChangeRequest, asked, order_of, page_of
-from app.admin.serialization import Json, audit_json, count_json, grouped, groups_json, iso, life_json, shown
+from app.admin.serialization import (
+    Json,
+    audit_json,
+    count_json,
+    grouped,
+    groups_json,
+    iso,
+    life_json,
+    shown,
+    waiting_json,
+)
 from app.admin.status import status_json
 from app.errors import RelayError
 from app.model import DeliveryRecord, Search, State
 from app.spool.interface import Spool
-from app.verdict import Situation
+from app.verdict import Situation, Trouble
 
 Action = Literal["redeliver", "discard"]
 Pairs = Iterable[tuple[str, str]]
@@ -56,7 +67,9 @@ class Desk(Protocol):
 class DeliveryService:
     """A ``Desk`` straight on a spool. ``clock`` gives Unix seconds, for ages such as ``2h``.
 
-    ``situation`` is asked for the status; without it no relay is running here, and the status says so.
+    ``situation`` is asked for the status; without it no relay is running here, and the status says so. ``troubles`` are
+    what holds streams up just now, and ``tenants`` the names in the tenants file, so that a slip is told from a tenant
+    without deliveries.
     """
 
     def __init__(
@@ -65,16 +78,22 @@ class DeliveryService:
         *,
         clock: Callable[[], float],
         situation: Callable[[], Awaitable[Situation]] | None = None,
+        troubles: Callable[[], Iterable[Trouble]] = tuple,
+        tenants: Callable[[], Collection[str]] | None = None,
     ) -> None:
         self._spool = spool
         self._clock = clock
         self._situation = situation
+        self._troubles = troubles
+        self._tenants = tenants
 
     async def deliveries(self, pairs: Pairs) -> Json:
         """A page of deliveries, highest number first; ``next`` is where the following page begins."""
         search, page = asked(pairs, now=self._clock())
         lives = await self._find(search, limit=page.limit, before=page.before)
-        return {"deliveries": [life_json(each) for each in lives], "next": _next(lives, page.limit)}
+        if not lives:
+            self._known(search.tenant)
+        return {"deliveries": self._shown(lives), "next": _next(lives, page.limit)}
 
     async def delivery(self, delivery_id: str) -> Json:
         """One hook's deliveries to all of its destinations, in the order of the destinations' names."""
@@ -85,7 +104,7 @@ class DeliveryService:
             words = f"nothing is known of {shown(delivery_id)}: never accepted here, or forgotten since"
             raise AdminRefusal("unknown_delivery", words)
         ordered = sorted(lives, key=lambda each: (each.stream, each.received_at, each.seq))
-        return {"delivery_id": delivery_id, "lives": [life_json(each) for each in ordered]}
+        return {"delivery_id": delivery_id, "lives": self._shown(ordered)}
 
     async def change(self, action: Action, body: object, *, actor: str) -> Json:
         """Redeliver or discard dead letters, at most 500 a call."""
@@ -134,6 +153,19 @@ class DeliveryService:
             words = "no relay runs on this spool: hooks that come now are lost, and nothing is delivered"
             raise AdminRefusal("spool_unavailable", words)
         return status_json(await self._situation(), version=__version__)
+
+    def _shown(self, lives: Iterable[DeliveryRecord]) -> list[Json]:
+        """Lives as the API shows them, each with what holds it up."""
+        troubles = {trouble.stream: trouble for trouble in self._troubles()}
+        return [life_json(life) | waiting_json(life, troubles) for life in lives]
+
+    def _known(self, tenant: str | None) -> None:
+        """Nothing was found of this tenant: is there one?"""
+        names = self._tenants() if self._tenants is not None else ()
+        if tenant and names and tenant not in names:
+            near = difflib.get_close_matches(tenant, names, n=1)
+            nearest = f"; the nearest is {near[0]}" if near else ""
+            raise AdminRefusal("bad_query", f"no tenant {shown(tenant)}{nearest}")
 
     async def _changed(self, action: Action, seqs: Sequence[int], order: ChangeRequest) -> int:
         if action == "discard":

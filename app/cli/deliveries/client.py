@@ -7,6 +7,7 @@ import asyncio
 import http.client
 import os
 import ssl
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
+import click
 import orjson
 
 from app.admin.errors import STATUSES, AdminRefusal
@@ -23,7 +25,7 @@ from app.admin.serialization import Json
 from app.admin.service import Action, DeliveryService, Desk, Pairs, spool_refused
 from app.errors import ConfigError, SpoolError
 from app.secrets.references import References
-from app.settings import Settings, load_settings
+from app.settings import ACTOR, Settings, load_settings
 from app.spool.engines import admin_socket_of, is_shared, open_spool, path_of
 
 _OF_EVERY_INTERFACE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, never bound
@@ -270,5 +272,10 @@ def _token(reference: str, environ: Mapping[str, str]) -> bytes:
 
 
 def login() -> str:
-    """Who sits at this terminal, for the audit."""
-    return os.environ.get("SUDO_USER") or os.environ.get("LOGNAME") or os.environ.get("USER") or f"uid {os.getuid()}"
+    """Who sits at this terminal, for the audit: ``RELAY_ACTOR``, else the login, else whoever answers when asked."""
+    for name in (ACTOR, "SUDO_USER", "LOGNAME", "USER"):
+        if found := os.environ.get(name):
+            return found
+    if sys.stdin.isatty():  # in a container nobody has a name
+        return str(click.prompt("Your name, for the audit", err=True))
+    return f"uid {os.getuid()}"

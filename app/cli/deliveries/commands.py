@@ -102,7 +102,7 @@ _change = _stacked(
     click.option("--reason", help="Why: it goes into the audit. Needed."),
     click.option("--dry-run", is_flag=True, help="Say what would be changed, and change nothing."),
     click.option("--all", "every", is_flag=True, help="Every dead letter there is."),
-    click.option("--actor", metavar="NAME", default=login, help="Who, for the audit. [default: the login]"),
+    click.option("--actor", metavar="NAME", default=login, help="Who, for the audit. [default: RELAY_ACTOR or login]"),
 )
 
 

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from app.admin.narrative import last_answer, story
+from app.admin.narrative import act_of, last_answer, story
 from app.admin.serialization import Json, life_of
 from app.model import DeliveryRecord, State
 
@@ -31,7 +31,9 @@ def _row(delivery: Mapping[str, Any], life: DeliveryRecord) -> tuple[list[str], 
     when = f"{delivery['received_at'][:19].replace('T', ' ')}"
     why = life.cause.value if life.cause and life.state is State.DEAD else life.state.value
     row = [when, whose(delivery), why, _act(delivery), str(life.attempts)]
-    return row, f"{life.delivery_id}  {last_answer(life)}".rstrip()
+    held_up = delivery.get("held_up")
+    said = last_answer(life) or (f"{held_up['state']}: {held_up['words']}" if held_up else "")
+    return row, f"{life.delivery_id}  {said}".rstrip()
 
 
 def lived(lives: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -43,6 +45,11 @@ def lived(lives: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"{life.delivery_id}  {whose(each)}  {life.state.value}"
         for what, words in story(life):
             yield f"  {what:<10}  {words}".rstrip()
+        if held_up := each.get("held_up"):
+            since = held_up["since"][:19].replace("T", " ")
+            yield f"  {held_up['state']:<10}  {whose(each)} since {since} UTC: {held_up['words']}"
+            if not act_of(last_answer(life)):
+                yield f"  {'to mend':<10}  {held_up['must_act']}; it is tried again by itself"
 
 
 def groups(dead: Sequence[Mapping[str, Any]]) -> Iterator[str]:

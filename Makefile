@@ -10,7 +10,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .PHONY: help setup demo serve unit test check lint types format goldens property torture bench image-test lock upgrade \
-	deploy-check deploy-renders deploy-rules deploy-lock release clean
+	deploy-check deploy-renders deploy-rules deploy-lock splunk-app splunk-app-inspect release clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,7 +40,7 @@ property: $(READY) ## Thousands of arbitrary batches and faults against lanes (a
 		tests/journey/test_delivery_property.py --hypothesis-profile property --hypothesis-seed=$(SEED) \
 		--hypothesis-show-statistics --timeout 0
 
-check: lint types ## Format, lint, types, import contracts, tests with branch coverage: what CI runs
+check: lint types $(SPLUNK)/.ready ## Format, lint, types, import contracts, tests with branch coverage: what CI runs
 	$(PYTEST) --hypothesis-profile full --cov --cov-report=term
 
 lint: $(READY) ## Format, lint and import contracts
@@ -62,6 +62,7 @@ lock: $(READY) ## Pin what pyproject.toml asks for, with hashes and without inde
 	$(LOCK) $(UPGRADE) pyproject.toml --output-file requirements.lock
 	$(LOCK) $(UPGRADE) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(LOCK) $(UPGRADE) --group build --output-file requirements-build.lock
+	$(LOCK) $(UPGRADE) --group splunk --no-emit-package painter --output-file requirements-splunk.lock
 
 upgrade: ## Pin the newest release of everything
 	$(MAKE) lock UPGRADE=--upgrade
@@ -98,8 +99,19 @@ deploy-lock: $(READY) ## Pin the tools of deploy-check
 bench: $(READY) ## What the project calls fast, measured on this machine (some minutes)
 	$(BIN)/python -m tests.bench
 
+splunk-app: $(READY) ## Pack the add-on and the app for Splunk into dist/
+	$(BIN)/python -m deploy.splunk.generate.pack
+
+$(SPLUNK)/.ready: requirements-splunk.lock
+	@$(PYTHON) tools/install.py --lock $< $(SPLUNK)
+	@touch $@
+
+splunk-app-inspect: $(READY) $(SPLUNK)/.ready ## AppInspect over both packages; their fields against Splunk's data models
+	$(BIN)/python -m pytest tests/journey/test_splunk_app_inspect.py
+
 release: $(READY) ## One version everywhere and its section in the changelog: make release VERSION=0.2.0
 	$(BIN)/python tools/release.py $(VERSION)
+	$(BIN)/python -m deploy.splunk.generate
 
 clean: ## Forget the virtual environment and every cache
-	rm -rf $(VENV) $(DEPLOY) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(DEPLOY) $(SPLUNK) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -5,6 +5,7 @@
     python3 tools/install.py /opt/relay                   # what runs: requirements.lock
     python3 tools/install.py --packages-only /opt/relay   # for a layer of an image: the relay itself comes later
     python3 tools/install.py --develop .venv              # with the tools: requirements-dev.lock; the relay editable
+    python3 tools/install.py --lock other.lock .venv-x    # tools that live apart: that lock's packages and no more
 
 Every package is a wheel whose hash stands in a lock file. Nothing is resolved, so no index is asked which releases
 there are, and nothing is built but the relay, by the build backend of requirements-build.lock. What is in the
@@ -52,21 +53,22 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("folder", type=Path, help="the virtual environment; made if it is not there")
     parser.add_argument("--develop", action="store_true", help="the tools too, and the relay editable")
     parser.add_argument("--packages-only", action="store_true", help="all but the relay itself")
+    parser.add_argument("--lock", type=Path, help="the packages of this lock file, without the relay")
     chosen = parser.parse_args(arguments)
+    lock = chosen.lock or PROJECT / ("requirements-dev.lock" if chosen.develop else "requirements.lock")
     try:
-        install(chosen.folder, develop=chosen.develop, packages_only=chosen.packages_only)
+        install(chosen.folder, lock, develop=chosen.develop, packages_only=chosen.packages_only or bool(chosen.lock))
     except Fault as fault:
         sys.stderr.write(f"install: {fault}\n")
         return 1
     return 0
 
 
-def install(folder: Path, *, develop: bool, packages_only: bool) -> None:
+def install(folder: Path, lock: Path, *, develop: bool, packages_only: bool) -> None:
     """Every step, each announced by a line."""
     missing = missing_for(sys.version_info[:2], folder)
     if missing:
         raise Fault(missing)
-    lock = PROJECT / ("requirements-dev.lock" if develop else "requirements.lock")
     names = names_in(lock.read_text("utf-8"))
     python = folder / "bin" / "python"
     pip = [str(python), "-m", "pip", "--disable-pip-version-check"]

@@ -57,7 +57,8 @@ def test_every_path_that_a_page_names_exists() -> None:
 def test_every_setting_that_is_named_is_one() -> None:
     """In the pages and in what is deployed; and docs/settings.md has all of them."""
     known = {f"RELAY_{name.upper()}" for name in Settings.model_fields}
-    files = [*PAGES, *(each for each in (ROOT / "deploy").rglob("*") if each.is_file()), ROOT / "Dockerfile"]
+    deployed = (each for each in (ROOT / "deploy").rglob("*") if each.is_file() and each.suffix not in (".png", ".pyc"))
+    files = [*PAGES, *deployed, ROOT / "Dockerfile"]
     said = {(file.name, name) for file in files for name in re.findall(r"\bRELAY_[A-Z0-9_]*[A-Z0-9]\b", text(file))}
     assert not [each for each in said if each[1] not in {*known, ACTOR} and not f"{each[1]}_".startswith(FOR_TESTS)]
     assert known == {row.code[0][0] for row in rows("settings.md")}
@@ -98,6 +99,7 @@ def test_every_dependency_is_answered_for() -> None:
     for heading, wanted in (
         ("## What runs", project["project"]["dependencies"]),
         ("## What builds and develops", project["dependency-groups"]["build"] + project["dependency-groups"]["dev"]),
+        ("## What looks at the Splunk app", project["dependency-groups"]["splunk"]),
     ):
         said = re.findall(r"^\| ([\w-]+) \|(?:[^|]+\|){4}$", section(page, heading), re.MULTILINE)
         assert said[2:] == [re.split(r"[<>=~;\[ ]", each)[0] for each in wanted]

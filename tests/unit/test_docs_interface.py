@@ -20,15 +20,11 @@ from app.splunk.encode import DELIVERY_ID, RELAY_ATTEMPT, RELAY_WAITED
 from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
 from app.transform import transform
-from app.transform.schema.fields import DETAIL_NAMES, HEAD_NAMES
-from tests.unit.pages import DOCS, PAGES, ROOT, calls, fenced, modules, refusals, rows, strings, text
+from tests.splunk_app.packages import ADD_ON, Files
+from tests.unit.pages import DOCS, PAGES, ROOT, calls, modules, refusals, rows, strings, text
 
 EVENT = re.compile(r"[a-z_]+\.[a-z]+")
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
-SPL = """
-    IN _indextime _time as by count dc dedup eval index latest max perc95 search sentry source sourcetype spath stats
-    table timechart tstats values where
-"""
 
 
 # HTTP.
@@ -114,7 +110,8 @@ def test_every_metric_is_documented() -> None:
 
 def test_every_metric_that_is_named_is_one() -> None:
     """On any page, with or without the parts of a histogram; indexed fields in Splunk begin alike."""
-    known = {name + part for name in scraped() for part in ("", "_bucket", "_count", "_sum")} | indexed_fields()
+    known = {name + part for name in scraped() for part in ("", "_bucket", "_count", "_sum")}
+    known |= {*Files.of(ADD_ON).conf("fields")}
     said = {(page.name, name) for page in PAGES for name in re.findall(r"(?<![\w/])relay_\w+\w", text(page))}
     assert not [each for each in said if each[1] not in known]
 
@@ -208,24 +205,11 @@ def indexed_fields() -> set[str]:
     return {*made.fields, DELIVERY_ID, RELAY_ATTEMPT, RELAY_WAITED}
 
 
-def test_every_search_asks_for_fields_that_exist() -> None:
-    """Of the event's head and detail, of the index, or made in the search itself."""
-    known = {*HEAD_NAMES, *DETAIL_NAMES, *indexed_fields(), *SPL.split()}
-    searches = [(page.name, body) for page in PAGES for language, body in fenced(page) if language == "spl"]
-    assert searches
-    unknown = []
-    for page, search in searches:
-        named = re.sub(
-            r'"[^"]*"|IN \([^)]*\)|(?<=::)\S+|(?<=index)=\S+|(?<=sourcetype)=\S+|(?<=search )(\w+!?=)\S+', r"\1", search
-        )
-        made = {name for pair in re.findall(r"\bas (\w+)|eval (\w+)=", named) for name in pair}
-        unknown += [f"{page}: {word}" for word in re.findall(r"[A-Za-z_]\w*", named) if word not in known | made]
-    assert not unknown
-
-
 def test_every_indexed_field_and_sourcetype_is_in_the_set_up() -> None:
     """docs/splunk-setup.md names each."""
     page = text(DOCS / "splunk-setup.md")
     assert indexed_fields() <= set(re.findall(r"\w+", page))
     views = re.findall(r'^    "(\w+)": \w+,$', text(ROOT / "app/transform/views/dispatch.py"), re.MULTILINE)
-    assert {f"sentry:{name}" for name in (*views, "unknown")} == set(re.findall(r"`(sentry:\w+)`", page))
+    assert {f"sentry:{name}" for name in (*views, "unknown", "relay", "gap")} == set(
+        re.findall(r"`(sentry:\w+)`", page)
+    )

@@ -15,7 +15,12 @@ from tools.install import PYTHON_MIN
 from tools.release import Refused, cut, main, notes, section_dated
 
 PROJECT: dict[str, Any] = tomllib.loads(text(ROOT / "pyproject.toml"))
-LOCKS = {"requirements.lock": (), "requirements-dev.lock": ("dev",), "requirements-build.lock": ("build",)}
+LOCKS = {
+    "requirements.lock": (),
+    "requirements-dev.lock": ("dev",),
+    "requirements-build.lock": ("build",),
+    "requirements-splunk.lock": ("splunk",),
+}
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
 CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- A thing.\n\n## [0.1.0] - 2026-01-01\n\n- The first.\n"
 
@@ -52,7 +57,9 @@ def test_the_version_stands_in_one_place() -> None:
 def test_the_locks_hold_what_the_project_asks_for(lock: str) -> None:
     """Each direct dependency, in a release that fits, and each package with a hash."""
     groups = PROJECT["dependency-groups"]
-    asked = [] if lock == "requirements-build.lock" else PROJECT["project"]["dependencies"]
+    asked = (
+        [] if lock in ("requirements-build.lock", "requirements-splunk.lock") else PROJECT["project"]["dependencies"]
+    )
     wanted = [Requirement(line) for line in asked + [line for group in LOCKS[lock] for line in groups[group]]]
     pinned = pins(lock)
     wrong = [str(each) for each in wanted if not each.specifier.contains(pinned.get(each.name.lower(), "0"))]

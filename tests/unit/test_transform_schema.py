@@ -124,17 +124,6 @@ def test_every_flag_is_documented() -> None:
     assert tuple(_first_column(_section("The head").partition("### Flags")[2])) == FLAGS
 
 
-def test_the_common_information_model_is_made_of_fields_that_exist() -> None:
-    """The add-on is written from the page: every required field has something to be made of."""
-    section = _section("Common Information Model")
-    made = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.MULTILINE))
-    named = {name.partition(".")[0] for said in made.values() for name in re.findall(r"`([\w.]+)`", said)}
-    assert named - {"sentry", "unknown", "alert"} <= {*HEAD_NAMES, *DETAIL_NAMES}
-    ticket = {"dest", "priority", "severity", "severity_id", "status", "ticket_id"}
-    alert = {"app", "description", "dest", "id", "severity", "signature", "signature_id", "src", "type", "user"}
-    assert ticket | alert <= made.keys()
-
-
 @pytest.mark.parametrize("resource", [*ACTIONS, *OTHERS])
 @pytest.mark.parametrize("size", ["sparse", "typical", "worst"])
 def test_every_resource_has_payloads_that_are_tried(resource: str, size: str) -> None:

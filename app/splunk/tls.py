@@ -6,6 +6,8 @@ import ssl
 import time
 from collections.abc import Collection
 
+from typing_extensions import override
+
 from app.tenants.model import Tls
 
 
@@ -19,7 +21,7 @@ class TlsContexts:
     async def get(self, tls: Tls) -> ssl.SSLContext:
         """The context for ``tls``; read anew (in a thread) when it is old, so that renewed files are seen.
 
-        Pins are not part of a context: whoever connects asks ``pin_fault`` before anything is sent.
+        Its handshakes fail with ``NotPinnedError`` where the certificate is not one of those pinned.
 
         Raises:
             OSError: a file cannot be read or used (``ssl.SSLError`` included); ``file_at_fault`` says which.
@@ -44,7 +46,34 @@ def _load(tls: Tls) -> ssl.SSLContext:
     if tls.client_cert is not None:
         # The empty password keeps OpenSSL from asking for one at the terminal.
         context.load_cert_chain(tls.client_cert, tls.client_key, password="")
+    if tls.pin_sha256:
+        context.sslobject_class = _pinned(tls.pin_sha256)
     return context
+
+
+class NotPinnedError(ssl.SSLError):
+    """The certificate that was shown is not one of those pinned; the text gives its fingerprint."""
+
+    @override
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def _pinned(pins: Collection[str]) -> type[ssl.SSLObject]:
+    """What connections are wrapped in, so that a handshake with a stranger never ends: nothing can be sent to them.
+
+    Python's own place for it (``SSLContext.sslobject_class``) holds for every client and every event loop.
+    """
+
+    class Pinned(ssl.SSLObject):
+        @override
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            fault = _pin_fault(self.getpeercert(binary_form=True), pins)
+            if fault is not None:
+                raise NotPinnedError(fault)
+
+    return Pinned
 
 
 def file_at_fault(tls: Tls) -> str:
@@ -56,10 +85,8 @@ def file_at_fault(tls: Tls) -> str:
     return "the client certificate or its key"
 
 
-def pin_fault(certificate: bytes | None, pins: Collection[str]) -> str | None:
-    """Why the certificate (DER) is not one of those pinned, in words; ``None`` if it is, or nothing is pinned."""
-    if not pins:
-        return None
+def _pin_fault(certificate: bytes | None, pins: Collection[str]) -> str | None:
+    """Why the certificate (DER) is not one of those pinned, in words; ``None`` if it is."""
     if certificate is None:
         return "no certificate was shown, and some are pinned"
     shown = hashlib.sha256(certificate).hexdigest()

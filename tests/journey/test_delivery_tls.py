@@ -5,12 +5,13 @@ import hashlib
 import shutil
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from app.health import Health
 from app.metrics import Metrics
@@ -135,6 +136,43 @@ async def test_a_pinned_certificate_needs_no_authority(papers: Papers) -> None:
         assert stranger.fault is Fault.TLS_FAILED
         assert papers.fingerprint in stranger.detail
         assert splunk.request_count == before
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_a_stranger_gets_no_byte_of_http(
+    papers: Papers, new_loop: Callable[[], asyncio.AbstractEventLoop], version: ssl.TLSVersion
+) -> None:
+    """The handshake itself fails, on every loop: not even a hec_token's length is told. The right pin gets through."""
+    got = {"wrong": b"", "right": b""}
+
+    async def ask() -> dict[str, Answer]:
+        who = "wrong"
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                while part := await reader.read(65_536):
+                    got[who] += part
+                    writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"code":0}')
+            writer.close()
+
+        context = server_context(papers, wants_client=False)
+        context.maximum_version = version
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+        async with server:
+            url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            answers = {"wrong": await post(url, Tls(pin_sha256=frozenset({"0" * 64})))}
+            who = "right"
+            answers["right"] = await post(url, Tls(pin_sha256=frozenset({papers.fingerprint})))
+        return answers
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        answers = runner.run(ask())
+    assert answers["wrong"].fault is Fault.TLS_FAILED
+    assert papers.fingerprint in answers["wrong"].detail
+    assert answers["right"].code == 0
+    assert got["right"].startswith(b"POST /services/collector/event HTTP/1.1")
+    assert got["wrong"] == b""
 
 
 async def test_a_pin_beside_an_authority_asks_for_both(papers: Papers) -> None:

@@ -23,7 +23,7 @@ from app.model import Secret
 from app.splunk.acks import Poll, judge_poll
 from app.splunk.answers import Answer, parse_body
 from app.splunk.client import HecClient, HecClients, TlsContexts, WireLimits
-from app.splunk.tls import file_at_fault, pin_fault
+from app.splunk.tls import NotPinnedError, file_at_fault
 from app.tenants.model import Destination, Tls
 
 _ACK_POLL_S: Final = 0.5
@@ -166,8 +166,9 @@ class Prober:
             return None, await self._unusable(tls, fault)
         try:
             async with self._connected(peer, context, name) as (_, writer):
-                finding = _of_certificate(writer.get_extra_info("ssl_object"), tls)
-                return None if finding.state == "failed" else context, finding
+                return context, _of_certificate(writer.get_extra_info("ssl_object"), tls)
+        except NotPinnedError as fault:
+            return None, findings.tls_unpinned(str(fault))
         except ssl.SSLCertVerificationError as fault:
             return None, findings.tls_refused(fault, await self._shown(peer, name))
         except OSError as fault:
@@ -248,9 +249,6 @@ class Prober:
 
 def _of_certificate(tls_object: ssl.SSLObject, tls: Tls) -> Finding:
     """What a certificate is like that was shown and, if it is to be, verified."""
-    unpinned = pin_fault(tls_object.getpeercert(binary_form=True), tls.pin_sha256)
-    if unpinned is not None:
-        return findings.tls_unpinned(unpinned)
     if tls_object.context.verify_mode is ssl.CERT_NONE:
         return findings.tls_pinned() if tls.pin_sha256 else findings.tls_unverified()
     return findings.tls_fine(certificate_of(tls_object.getpeercert() or {}), now=time.time())

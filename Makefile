@@ -10,7 +10,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .PHONY: help setup demo serve unit test check lint types format goldens property torture bench image-test lock upgrade \
-	deploy-check deploy-renders deploy-rules deploy-lock splunk-app splunk-app-inspect release clean
+	splunk-app splunk-app-inspect release clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -72,6 +72,15 @@ torture: $(READY) ## Kill relays and PostgreSQL, cut networks and power, count w
 
 image-test: $(READY) ## Lint, build and run the container image; system tests against it
 	$(BIN)/python tests/system/image.py
+
+.PHONY: base deploy-check deploy-renders deploy-rules deploy-lock
+
+base: TAG := $(shell sed -nE 's/^FROM ([^@ ]+)(@[^ ]+)? AS base$$/\1/p' Dockerfile)
+base: ## Name the image's base by the digest that its tag has now (needs docker with buildx, and the registry)
+	@digest=$$(docker buildx imagetools inspect $(TAG) --format '{{.Manifest.Digest}}') \
+		&& echo "$$digest" | grep -qxE 'sha256:[0-9a-f]{64}' \
+		|| { echo "base: the digest of $(TAG) cannot be had: $$digest" >&2; exit 1; } \
+		&& sed -i.before -E "s|^FROM .* AS base$$|FROM $(TAG)@$$digest AS base|" Dockerfile && rm Dockerfile.before
 
 # Apart from .venv: Helm, kustomize, Kubernetes' schemas and checkov take 600 MB.
 DEPLOY := .venv-deploy

@@ -7,6 +7,7 @@ machine under that same name, so that no image registry is needed.
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -85,12 +86,21 @@ def build_and_test(base: str, scratch: Path) -> int:
     engine = working_engine(base, scratch)
     step(f"build {TAG} with {engine.build[0]}")
     revision = output("git", "-C", str(PROJECT), "rev-parse", "--short", "HEAD") or "uncommitted"
+    recipe = scratch / "Dockerfile"
+    recipe.write_text(
+        base_by_tag((PROJECT / "Dockerfile").read_text("utf-8"), made_here=bool(engine.environment)), "utf-8"
+    )
     labels = ("--build-arg", f"VERSION={__version__}", "--build-arg", f"REVISION={revision}")
-    call(*engine.build, *labels, "-t", TAG, str(PROJECT), environment=engine.environment)
+    call(*engine.build, *labels, "--file", str(recipe), "-t", TAG, str(PROJECT), environment=engine.environment)
     step(f"system tests against {TAG} with {engine.run}")
     told = {"RELAY_TEST_IMAGE": TAG, "RELAY_TEST_ENGINE": engine.run, **engine.environment}
     tests = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(Path(__file__).parent)]
     return subprocess.run(tests, cwd=PROJECT, env=os.environ | told, check=False).returncode
+
+
+def base_by_tag(dockerfile: str, *, made_here: bool) -> str:
+    """The Dockerfile; without the base's digest if the base is made here, which has another one."""
+    return re.sub(r"^(FROM \S+?)@sha256:\S+", r"\1", dockerfile, flags=re.MULTILINE) if made_here else dockerfile
 
 
 def working_engine(base: str, scratch: Path) -> Engine:

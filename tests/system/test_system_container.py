@@ -1,5 +1,6 @@
 """What only the container promises. Needs ``RELAY_TEST_IMAGE``: ``make image-test`` sets it."""
 
+import ast
 import json
 
 import pytest
@@ -10,6 +11,15 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not IMAGE, reason="RELAY_TEST_IMAGE names no image; `make image-test` builds one"),
 ]
+
+LOOK_AROUND = """
+import importlib.util, os, pathlib, stat
+roots = map(pathlib.Path, ("/usr", "/opt", "/etc", "/var/lib"))
+files = [path for root in roots for path in root.rglob("*") if path.is_file()]
+print([path.name for path in files if path.parent.name in {"bin", "sbin"} and os.access(path, os.X_OK)])
+print([str(path) for path in files if path.stat().st_mode & (stat.S_ISUID | stat.S_ISGID)])
+print([name for name in ("pip", "ensurepip", "setuptools") if importlib.util.find_spec(name)])
+"""
 
 
 def inside(relay: Relay, *command: str) -> str:
@@ -24,6 +34,13 @@ def test_it_runs_as_nobody_in_particular(relay: Relay) -> None:
     status = inside(relay, "python", "-c", script)
     assert status.startswith("10001 10001 ")
     assert "CapEff:\t0000000000000000" in status
+
+
+def test_there_is_nothing_to_run_but_python(relay: Relay) -> None:
+    """No shell, no package manager, no program that gives somebody another's rights."""
+    programs, raising, installers = inside(relay, "python", "-c", LOOK_AROUND).splitlines()
+    assert {"sh", "bash", "dash", "apt", "dpkg", "perl", "pip", "pip3"}.isdisjoint(ast.literal_eval(programs))
+    assert raising == installers == "[]"
 
 
 def test_its_health_check_passes(relay: Relay) -> None:

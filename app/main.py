@@ -110,6 +110,8 @@ class Relay:
                 )
             )
             spool.on_fatal(self._on_fatal)
+            for words in spool.evidence().remarks:
+                _log.warning("spool.doubtful", words=words)
             supervisor = self._supervisor(spool, registry, metrics)
             metrics.limits(bounds_of(settings))
             ingest = Ingest(registry, spool, limits=limits_of(settings), metrics=metrics)

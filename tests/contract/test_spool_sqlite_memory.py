@@ -23,7 +23,7 @@ async def main():
         hooks = [hook(number, payload=payload) for number in range(50)]
         await spool.accept(hook(99), ["main"])
         before = peak()
-        await asyncio.gather(*(spool.accept(each, ["main"]) for each in hooks))
+        await asyncio.gather(*(spool.accept(each, ["main"]) for each in hooks), return_exceptions=True)
         print(peak() - before)
 
 asyncio.run(main())

@@ -180,15 +180,18 @@ class Splunk(Server):
 class Relay(Server):
     """The relay with one tenant, ``acme``, its spool kept from start to start."""
 
-    def __init__(self, folder: Path, splunk: Splunk) -> None:
-        super().__init__(folder, "relay", "/readyz")
+    def __init__(
+        self, folder: Path, splunk: Splunk, *, sign_of_life: str = "/readyz", settings: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(folder, "relay", sign_of_life)
+        self._settings = {"RELAY_PORT": str(self.port), **SETTINGS, **(settings or {})}
         _write(folder / "tenants.yaml", TENANTS.format(port=splunk.port))
         _write(folder / "sentry_secret", SECRET)
         _write(folder / "hec_token", HEC_TOKEN)
 
     def start(self) -> None:
-        """Start it and wait until it says that it is ready."""
-        self.begin("serve", settings={"RELAY_PORT": str(self.port), **SETTINGS})
+        """Start it and wait for its sign of life: that it is ready, unless another was given."""
+        self.begin("serve", settings=self._settings)
 
     def post(self, body: bytes, headers: Mapping[str, str], path: str = "/sentry/acme") -> Answer:
         """One POST, as given."""

@@ -21,6 +21,8 @@ JOBS_MAX = 256
 """So many jobs (4 MB of ordinary hooks) do not wait for the interval."""
 LOG_BYTES_MAX = 32 * 1024 * 1024
 """From this size on the writer empties the log itself, between two groups."""
+BUSY_MS = 10_000
+"""So long a connection waits for another process' lock."""
 READERS_MS = 50
 """So long it waits for readers of the log when it does."""
 
@@ -28,9 +30,12 @@ READERS_MS = 50
 class Checkpointer:
     """The thread. ``connect`` gives it a connection to the database at ``path``."""
 
-    def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self, path: Path, connect: Callable[[], sqlite3.Connection], *, log_bytes_max: int = LOG_BYTES_MAX
+    ) -> None:
         self._log = path.with_name(path.name + "-wal")
         self._connect = connect
+        self._bytes_max = log_bytes_max
         self._file: tuple[int, int] | None = None
         """Device and number of the log's file, once seen."""
         self._bytes = 0
@@ -64,8 +69,7 @@ class Checkpointer:
         Raises:
             sqlite3.Error: it cannot be moved.
         """
-        ((busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        if busy:
+        if not empty_log(connection):
             raise sqlite3.OperationalError("the write-ahead log was moved or removed, and somebody still reads it")
         self._file = None
 
@@ -76,12 +80,12 @@ class Checkpointer:
             self._enough.set()
         if self._rest:
             self._rest = False
-            self._move(connection, "PASSIVE")
-        if self._bytes > LOG_BYTES_MAX:
-            with suppress(sqlite3.Error):
-                connection.execute(f"PRAGMA busy_timeout = {READERS_MS}")
-                self._move(connection, "TRUNCATE")
-                connection.execute("PRAGMA busy_timeout = 10000")
+            self._move(connection)
+        if self._bytes > self._bytes_max:
+            try:
+                empty_log(connection)
+            except sqlite3.Error as error:
+                self.fault = str(error)
 
     def close(self) -> None:
         """End the thread; closing the last connection then moves what is left."""
@@ -89,9 +93,9 @@ class Checkpointer:
         self._enough.set()
         self._thread.join()
 
-    def _move(self, connection: sqlite3.Connection, how: str) -> bool:
+    def _move(self, connection: sqlite3.Connection) -> bool:
         try:
-            connection.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as error:
             self.fault = str(error)
             return False
@@ -108,7 +112,7 @@ class Checkpointer:
             self._jobs = 0
             try:
                 connection = connection or self._connect()
-                moved = self._move(connection, "PASSIVE")
+                moved = self._move(connection)
             except Exception as error:  # noqa: BLE001 - whatever it was, the log keeps everything
                 self.fault, moved = str(error), False
             if moved:
@@ -118,6 +122,20 @@ class Checkpointer:
                 close(connection)
                 connection = None  # after an error nothing that it believes is certain
         close(connection)
+
+
+def empty_log(connection: sqlite3.Connection) -> bool:
+    """Move all of it and give its room back, if no reader is in the way for long. Outside of a transaction.
+
+    Raises:
+        sqlite3.Error: it cannot be moved.
+    """
+    connection.execute(f"PRAGMA busy_timeout = {READERS_MS}")
+    try:
+        ((busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    return not busy
 
 
 def close(connection: sqlite3.Connection | None) -> None:

@@ -9,6 +9,7 @@ from typing import IO
 
 from app.errors import SpoolError
 from app.spool.sql import Queries
+from app.spool.sqlite.checkpointer import BUSY_MS
 
 APPLICATION_ID = 0x53535231
 """``SSR1``, in the file's header: tells a spool from any other SQLite file."""
@@ -26,7 +27,9 @@ PAGE_BYTES = 8_192
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection as the spool wants it: no implicit transactions, every commit synced."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=BUSY_MS / 1000
+    )
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpointer.py
     connection.execute("PRAGMA secure_delete = FAST")  # decision 47

@@ -9,6 +9,8 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -44,8 +46,10 @@ from app.spool.sqlite.clock import Clocks
 from app.spool.sqlite.file import connect, prepare, set_back
 from app.spool.sqlite.leases import Leases
 from app.spool.sqlite.reader import Reader
+from app.spool.sqlite.room import Room, log_bytes_max
 from app.spool.sqlite.store import HookStore, PendingHook
 from app.spool.sqlite.writer import GroupCommit
+from app.spool.sqlite.writes import posts_of
 
 CLAIM_S = 10.0
 """A claim, or any other change that does not wait for a lease, is given up after so long."""
@@ -68,7 +72,9 @@ class SqliteSpool:
         self._dead = ""
         self._on_fatal: Callable[[str], None] | None = None
         self._lock = lock
-        self._writer = GroupCommit(path, open_file, store, jobs_max=queue_max, on_fatal=self._died)
+        self._writer = GroupCommit(
+            path, open_file, store, jobs_max=queue_max, log_bytes_max=log_bytes_max(path), on_fatal=self._died
+        )
         self._reader = Reader(open_file)
         self._history = history
         self._clocks = clocks
@@ -100,8 +106,12 @@ class SqliteSpool:
             SpoolError: it is another process's, another program's or a newer version's, or cannot be opened.
         """
         lock, seq = await asyncio.to_thread(prepare, path, _QUERIES, clock())
-        store = HookStore(_QUERIES, clock=clock, hooks_max=hooks_max, bytes_max=bytes_max, seq=seq)
-        return cls(path, lock, store, queue_max=queue_hooks_max, history=history, clocks=Clocks(clock, steady))
+        room = Room(path, bytes_max=bytes_max)
+        store = HookStore(_QUERIES, room, clock=clock, hooks_max=hooks_max, bytes_max=bytes_max, seq=seq)
+        spool = cls(path, lock, store, queue_max=queue_hooks_max, history=history, clocks=Clocks(clock, steady))
+        with suppress(SpoolError):  # what the disk has to say is known after the first transaction; it may be full
+            await spool._write(writes.nothing)
+        return spool
 
     async def __aenter__(self) -> Self:
         """The open spool itself."""
@@ -126,12 +136,11 @@ class SqliteSpool:
     def evidence(self) -> SpoolEvidence:
         """See the interface."""
         problems = [self._writer.problem] if self._writer.problem else []
-        remarks = [self._writer.remark] if self._writer.remark else []
-        return SpoolEvidence(problems, remarks)
+        return SpoolEvidence(problems, self._writer.remarks)
 
     async def accept(self, hook: Hook, destinations: Sequence[str]) -> Accepted:
         """See the interface."""
-        accepted: Accepted = await self._writer.put(PendingHook(hook, destinations))
+        accepted: Accepted = await self._writer.put(PendingHook(hook, destinations), size=len(hook.payload))
         if accepted.fresh:
             self._wake()
         return accepted
@@ -185,8 +194,9 @@ class SqliteSpool:
     ) -> int:
         """See the interface."""
         due_at = self._clock() + retry_in_s
+        posts = posts_of(tried, lines=self._writer.has_room)
         count = await self._change(
-            deliveries, lambda ours: partial(writes.release, ours, due_at=due_at, tried=tried, fault=fault)
+            deliveries, lambda ours: partial(writes.release, ours, due_at=due_at, posts=posts, fault=fault)
         )
         if retry_in_s <= 0:
             self._wake()
@@ -247,6 +257,8 @@ class SqliteSpool:
         """See the interface."""
         buried = await self._bury_expired(budgets.waiting_age_max_s, limit)
         ending = self._ending(State.DISCARDED)
+        if not self._writer.has_room:
+            budgets = replace(budgets, history_max=0)
         discarded, forgotten = await self._write(partial(archive.keep_to, budgets=budgets, limit=limit, ending=ending))
         changed = buried.total() + discarded.total() + forgotten
         return SweepResult(changed=changed, buried=dict(buried), discarded=dict(discarded))

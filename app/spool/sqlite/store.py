@@ -11,6 +11,7 @@ from app.model import Accepted, Hook
 from app.spool.keys import PARKED, WAITING, delivery_seq, stream_key
 from app.spool.rows import about
 from app.spool.sql import Queries
+from app.spool.sqlite.room import HOOK_BYTES, Room, is_full
 
 _T = TypeVar("_T")
 
@@ -35,14 +36,29 @@ class HookStore:
     """The bulk store of ``GroupCommit``: knows how full the spool is and the next hook's seq."""
 
     def __init__(
-        self, queries: Queries, *, clock: Callable[[], float], hooks_max: int, bytes_max: int, seq: int
+        self, queries: Queries, room: Room, *, clock: Callable[[], float], hooks_max: int, bytes_max: int, seq: int
     ) -> None:
         self._queries = queries
+        self._room = room
         self._clock = clock
         self._hooks_max = hooks_max
         self._bytes_max = bytes_max
         self._seq = self._next_seq = seq
         self._reached = self._next_reached = 0.0
+
+    @property
+    def problem(self) -> str | None:
+        """Why the disk takes no hooks."""
+        return self._room.problem
+
+    @property
+    def remark(self) -> str | None:
+        """What there is to say of the disk."""
+        return self._room.remark
+
+    def opening(self, connection: sqlite3.Connection, items: Sequence[PendingHook], /) -> None:
+        """See how much room there is."""
+        self._room.look(connection, sum(len(each.hook.payload) + HOOK_BYTES for each in items))
 
     def closing(self, connection: sqlite3.Connection, /) -> None:
         """Note the time, once it is another than was noted: after a crash that shows whether the clock was set back."""
@@ -59,9 +75,11 @@ class HookStore:
         """The seqs given out last are taken."""
         self._seq, self._reached = self._next_seq, self._next_reached
 
-    def rolled_back(self) -> None:
-        """The seqs given out last are free."""
+    def rolled_back(self, error: Exception) -> None:
+        """The seqs given out last are free. If there was no room for what had to be written, there is some more now."""
         self._next_seq, self._next_reached = self._seq, self._reached
+        if is_full(error):
+            self._room.fell_short()
 
     def __call__(
         self, connection: sqlite3.Connection, items: Sequence[PendingHook], /
@@ -80,6 +98,8 @@ class HookStore:
                 answers.append(Accepted(repeat, fresh=False))
             elif free_hooks < 1 or free_bytes < size:
                 answers.append(NotStored("spool_full", hooks_max=self._hooks_max, bytes_max=self._bytes_max))
+            elif not self._room.take(size):
+                answers.append(NotStored("disk_full", fault=self._room.problem or "there is no room for it"))
             else:
                 free_hooks, free_bytes = free_hooks - 1, free_bytes - size
                 known.update(dict.fromkeys(hook.dedup_keys, hook.delivery_id))

@@ -19,10 +19,13 @@ from typing import Any, Protocol
 
 from app.errors import NotStored, SpoolError
 from app.spool.limits import ANSWER_S
-from app.spool.sqlite.checkpointer import Checkpointer, close
+from app.spool.sqlite.checkpointer import LOG_BYTES_MAX, Checkpointer, close
+from app.spool.sqlite.room import is_full
 
 GROUP_JOBS_MAX = 256
 """More in one transaction gains nothing and makes the first of them wait."""
+GROUP_BYTES_MAX = 8_000_000
+"""Payload bytes after which a group is closed: what is written for longer is answered too late."""
 GATHER_S = 0.001
 """A group that is not half of the one before waits this long, once: a transaction costs as much as many rows."""
 TICK_S = 0.1
@@ -40,6 +43,20 @@ _CLOSE: Any = object()
 class HookWriter(Protocol):
     """What the writer does with a group of accepts: the only job that is worth doing in bulk."""
 
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be stored although the file can be written, in words."""
+        ...
+
+    @property
+    def remark(self) -> str | None:
+        """What else there is to say."""
+        ...
+
+    def opening(self, connection: sqlite3.Connection, items: Sequence[Any], /) -> None:
+        """The transaction with these is about to begin."""
+        ...
+
     def __call__(self, connection: sqlite3.Connection, items: Sequence[Any], /) -> Sequence[object]:
         """One answer an item; an answer that is an exception is raised to that item's caller alone."""
         ...
@@ -56,7 +73,7 @@ class HookWriter(Protocol):
         """The transaction that held the last call is durable."""
         ...
 
-    def rolled_back(self) -> None:
+    def rolled_back(self, error: Exception) -> None:
         """The transaction that held the last call never happened."""
         ...
 
@@ -64,11 +81,12 @@ class HookWriter(Protocol):
 class Job:
     """Something to write, and whoever waits for it."""
 
-    __slots__ = ("future", "item", "work")
+    __slots__ = ("future", "item", "size", "work")
 
-    def __init__(self, item: object, work: Callable[[sqlite3.Connection], object] | None) -> None:
+    def __init__(self, item: object, work: Callable[[sqlite3.Connection], object] | None, size: int = 0) -> None:
         self.item = item
         self.work = work
+        self.size = size
         self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
 
@@ -82,6 +100,7 @@ class GroupCommit:
         store: HookWriter,
         *,
         jobs_max: int,
+        log_bytes_max: int = LOG_BYTES_MAX,
         on_fatal: Callable[[str], None],
     ) -> None:
         self._connect = connect
@@ -94,7 +113,7 @@ class GroupCommit:
         """Accepts by the time at which they are answered for; those that are done stay until they are looked at."""
         self._ticking = False
         self._connection: sqlite3.Connection | None = connect()
-        self._checkpointer = Checkpointer(path, connect)
+        self._checkpointer = Checkpointer(path, connect, log_bytes_max=log_bytes_max)
         self._closed = False
         self._dead = ""
         """What the thread died of."""
@@ -107,8 +126,10 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
         self._thread.start()
 
-    def put(self, item: object) -> asyncio.Future[Any]:
-        """Have ``item`` stored by the bulk store; the future is done when it is durable, or after ``ANSWER_S``.
+    def put(self, item: object, *, size: int = 0) -> asyncio.Future[Any]:
+        """Have ``item``, of ``size`` bytes, stored by the bulk store.
+
+        The future is done when it is durable, or after ``ANSWER_S``.
 
         Raises:
             NotStored: the queue is full, the spool is closing, or its thread is dead.
@@ -119,7 +140,7 @@ class GroupCommit:
             raise NotStored("spool_closed")
         if self._queue.qsize() >= self._jobs_max:
             raise NotStored("queue_full", jobs_max=self._jobs_max)
-        job = Job(item, None)
+        job = Job(item, None, size)
         self._queue.put(job)
         self._awaited.append((self._loop.time() + ANSWER_S, job))
         if not self._ticking:
@@ -148,13 +169,19 @@ class GroupCommit:
             return f"the disk has not answered for {now - began:.0f} s"
         if self._fault and now - self._failing_since > FAILING_S:
             return f"nothing could be written for {now - self._failing_since:.0f} s: {self._fault}"
-        return None
+        return self._store.problem
 
     @property
-    def remark(self) -> str | None:
+    def remarks(self) -> list[str]:
         """What else there is to say."""
         fault = self._checkpointer.fault
-        return f"the write-ahead log cannot be moved into the database file, and grows: {fault}" if fault else None
+        log = f"the write-ahead log cannot be moved into the database file, and grows: {fault}" if fault else None
+        return [each for each in (log, self._store.remark) if each]
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the store has nothing against more being stored."""
+        return self._store.problem is None
 
     async def close(self) -> bool:
         """Write what was put before, then end the thread and close the file. Whether that was done in ``CLOSE_S``."""
@@ -180,15 +207,16 @@ class GroupCommit:
         group: list[Job] = []
         try:
             last = False
-            while not last:
-                group, last = self._gather()
+            while group or not last:  # at first nothing: how much room is there, can it be written at all
                 jobs = len(group)
                 self._began = time.monotonic()
-                self._tell(_resolve, group, self._write(group) if group or not last else ())
+                self._tell(_resolve, group, self._write(group))
                 group = []  # or its payloads would stay until the next one is gathered
                 if self._connection is not None:
                     self._checkpointer.committed(self._connection, jobs)
                 self._began = None
+                if not last:
+                    group, last = self._gather()
             self._checkpointer.close()
             self._let_go()
         except BaseException as error:  # noqa: BLE001 - a thread that ended unseen would leave everybody waiting
@@ -211,10 +239,14 @@ class GroupCommit:
     def _gather(self) -> tuple[list[Job], bool]:
         """The next group, and whether it is the last. Waits a little where the last group shows that more will come."""
         try:
-            group = [self._queue.get(timeout=PROBE_S if self._fault else None)]
+            group = [self._queue.get(timeout=PROBE_S if self._fault or self._store.problem else None)]
         except queue.Empty:
             return [], False
+        size = 0
         while group[-1] is not _CLOSE and len(group) < GROUP_JOBS_MAX:
+            size += group[-1].size
+            if size > GROUP_BYTES_MAX:
+                break
             try:
                 group.append(self._queue.get_nowait())
             except queue.Empty:
@@ -230,12 +262,13 @@ class GroupCommit:
         """One transaction for the whole group; a fault fails all of it, and each caller decides anew."""
         try:
             connection = self._connection = self._connection or self._connect()
+            self._store.opening(connection, [job.item for job in group if job.work is None])
             connection.execute("BEGIN IMMEDIATE")
             results = self._fill(connection, group)
             self._store.closing(connection)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it was, somebody waits for an answer
-            self._undo()
+            self._undo(error)
             return self._failed(group, error)
         self._store.committed()
         try:
@@ -268,12 +301,12 @@ class GroupCommit:
         if not self._fault:
             self._failing_since = time.monotonic()
         self._fault = str(error) or type(error).__name__
-        full = isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-        return [_fault(job, str(error), reason="disk_full" if full else "spool_unavailable") for job in group]
+        reason = "disk_full" if is_full(error) else "spool_unavailable"
+        return [_fault(job, str(error), reason=reason) for job in group]
 
-    def _undo(self) -> None:
+    def _undo(self, error: Exception) -> None:
         """After a failed sync nothing that the connection believes is certain: go on with a new one."""
-        self._store.rolled_back()
+        self._store.rolled_back(error)
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.rollback()

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -24,6 +24,10 @@ class Ending(NamedTuple):
     history: bool = True
 
 
+def nothing(_queries: Queries, _connection: sqlite3.Connection) -> None:
+    """Change nothing: to see that something could be."""
+
+
 def settle(deliveries: Sequence[Delivery], ending: Ending, queries: Queries, connection: sqlite3.Connection) -> None:
     """Remove them, book them, and remove the hooks that have nothing left to deliver."""
     remove(queries, connection, [each.seq for each in deliveries], ending)
@@ -33,17 +37,18 @@ def settle(deliveries: Sequence[Delivery], ending: Ending, queries: Queries, con
 def remove(queries: Queries, connection: sqlite3.Connection, seqs: Sequence[int], ending: Ending) -> None:
     """Into the history, and out of everything else."""
     if ending.history:
-        row = {"seqs": _json(seqs), "now": ending.now, "state": NUMBERS[ending.state], **_posts(ending.tried)}
+        row = {"seqs": _json(seqs), "now": ending.now, "state": NUMBERS[ending.state], **posts_of(ending.tried)}
         connection.execute(queries["remember"], row)
     _remove(queries, connection, seqs)
 
 
-def _posts(tried: Sequence[Attempt]) -> dict[str, object]:
+def posts_of(tried: Sequence[Attempt], *, lines: bool = True) -> dict[str, object]:
+    """Posts as parameters of the statements that add them; without ``lines`` they are only counted."""
     return {
         "posts": len(tried),
         "ambiguous": sum(each.ambiguous for each in tried),
         "first_at": tried[0].at if tried else None,
-        "tried": tried_text(tried),
+        "tried": tried_text(tried if lines else ()),
     }
 
 
@@ -61,12 +66,12 @@ def release(
     connection: sqlite3.Connection,
     *,
     due_at: float,
-    tried: Sequence[Attempt],
+    posts: Mapping[str, object],
     fault: str,
 ) -> None:
-    """Make them due again."""
+    """Make them due again, after ``posts`` (of ``posts_of``)."""
     seqs = _json(each.seq for each in deliveries)
-    connection.execute(queries["release"], {"seqs": seqs, "due_at": due_at, "fault": encodable(fault), **_posts(tried)})
+    connection.execute(queries["release"], {"seqs": seqs, "due_at": due_at, "fault": encodable(fault), **posts})
 
 
 def bury(burials: Sequence[Burial], now: float, queries: Queries, connection: sqlite3.Connection) -> None:
@@ -79,7 +84,7 @@ def bury(burials: Sequence[Burial], now: float, queries: Queries, connection: sq
                 "detail": encodable(each.detail),
                 "now": now,
                 "seq": each.delivery.seq,
-                **_posts(each.tried),
+                **posts_of(each.tried),
             }
             for each in burials
         ],

@@ -2,7 +2,8 @@
 
 The map, in the order in which a hook travels:
 
-- ``ingest``     a webhook comes in: limits, tenant, answer
+- ``server``     the HTTP server: uvicorn, and what strangers may take of it
+- ``ingest``     a webhook comes in: head, body, tenant, answer
 - ``sentry``     what Sentry says: signature, headers, resources (pure)
 - ``spool``      the only durable state, and where ``ingest`` and ``delivery`` meet
 - ``delivery``   supervisor, lanes, retry policy, circuit breaker
@@ -11,7 +12,8 @@ The map, in the order in which a hook travels:
 
 Beside the road: ``tenants`` (who may send, where it goes, with which secrets), ``sandbox`` (a stand-in
 Splunk and a stand-in Sentry), ``main`` (the one place where parts are joined), ``settings`` (every knob
-once), ``health``, ``metrics``, ``logs``, ``model`` (values that rooms hand to each other), ``errors``.
+once), ``asgi`` (what answers HTTP shares), ``health``, ``metrics``, ``logs``, ``model`` (values that rooms
+hand to each other), ``errors``.
 """
 
 __version__ = "0.1.0"

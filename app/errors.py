@@ -2,6 +2,7 @@
 
     RelayError
     ├── Refusal                 a request gets no 202; carries HTTP status and code word
+    │   ├── BadRequest          400 bad_request       not HTTP
     │   ├── BadSignature        401 bad_signature
     │   ├── NotFound            404 not_found
     │   │   └── UnknownTenant   404 unknown_tenant
@@ -9,8 +10,10 @@
     │   ├── BodyTooSlow         408 body_too_slow
     │   ├── BodyTooLarge        413 body_too_large
     │   ├── BodyCut             400 body_cut          the sender hung up
+    │   ├── HeadTooLarge        431 head_too_large
     │   └── NotStored           500 not_stored        our trouble is never a 4xx, and Sentry retries a 500
     ├── ConfigError             a person has to mend a setting, a tenants file or a secret
+    ├── CannotListen            an address to listen on cannot be had
     ├── EnvelopeFault           a hec_event that Splunk would refuse or skip is not sent
     └── SpoolError              the spool cannot be opened, or is not what it should be
 
@@ -36,6 +39,18 @@ class IngestRefusal(RelayError):
         self.reason = reason
         self.facts = facts
         """What else would help the reader of the log line, as its keys."""
+
+
+class BadRequest(IngestRefusal):
+    """What came is not HTTP/1.1, or more of it at once than is served."""
+
+    status, code = 400, "bad_request"
+
+
+class HeadTooLarge(IngestRefusal):
+    """Request line and headers, or the trailers of a body, are larger than the limit."""
+
+    status, code = 431, "head_too_large"
 
 
 class BadSignature(IngestRefusal):
@@ -88,6 +103,14 @@ class NotStored(IngestRefusal):
 
 class ConfigError(RelayError):
     """A setting, a tenants file or a secret is wrong; the text says where and what would be right."""
+
+
+class CannotListen(RelayError):
+    """An address to listen on cannot be had; the text says why, ``setting`` which setting names it."""
+
+    def __init__(self, reason: str, /, *, setting: str = "") -> None:
+        super().__init__(reason)
+        self.setting = setting
 
 
 class EnvelopeFault(RelayError):

@@ -5,7 +5,7 @@ import gc
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Literal
@@ -19,25 +19,23 @@ from app.admin.api import AdminApi
 from app.admin.local import local_socket
 from app.admin.service import DeliveryService
 from app.admin.token import AdminToken
+from app.asgi import Application, Receive, Scope, Send, refuse
 from app.delivery.limits import DeliveryLimits
 from app.delivery.supervisor import Supervisor
-from app.errors import ConfigError, NotStored, RelayError
+from app.errors import ConfigError, IngestRefusal, NotFound, RelayError
 from app.health import Delivering, Health, add_routes
-from app.ingest.accept import Ingest, Limits
+from app.ingest.accept import Ingest, IngestLimits
+from app.ingest.routes import looks_like_hook
 from app.metrics import Metrics
 from app.model import RetentionLimits, SpoolLimits
-from app.settings import Settings
+from app.server.limits import ServerLimits
+from app.settings import Settings, networks
 from app.splunk.answers import Scope as PauseScope
 from app.splunk.client import HecClients, WireLimits
 from app.spool.engines import admin_socket_of, is_shared, open_spool
 from app.spool.interface import Spool
 from app.tenants.registry import Registry
 from app.verdict import Trouble
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 Role = Literal["all", "accept", "deliver"]
 """What a replica does of the two: several on one PostgreSQL may share them out."""
@@ -48,15 +46,18 @@ _log = structlog.get_logger()
 class Relay:
     """The whole service as an ASGI application: ``/sentry…`` goes to ``ingest``, the rest to FastAPI.
 
-    With an admin token ``/admin…`` goes to ``admin``; without one it is a path like any that does not exist.
+    With an admin token ``/admin…`` goes to ``admin``; without one, or where the admin API has an address of its own,
+    it is a path like any that does not exist.
     """
 
     def __init__(self, settings: Settings, *, role: Role, on_fatal: Callable[[str], None]) -> None:
         self._settings = settings
         self._role = role
         self._on_fatal = on_fatal
-        self._ingest: Application | None = None
+        self._ingest: Ingest | None = None
         self._admin: Application | None = None
+        self.end_at: float | None = None
+        """When (the loop's seconds) whatever is under way has to have ended, once the relay was told to stop."""
         self.health: Health | None = None
         self.api = FastAPI(title="sentry-splunk-relay", version=__version__, openapi_url=None, redirect_slashes=False)
         self.fault: str | None = None
@@ -66,15 +67,33 @@ class Relay:
         """ASGI: a request, or the lifespan."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["type"] == "http" and self._ingest is not None and _is_hook(scope["path"]):
+            return
+        path: str = scope["path"]
+        if self._ingest is not None and path.startswith("/sentry"):
+            await self._ingest(scope, receive, send)
+            return
+        # With one trailing slash or without, and no redirect between the two.
+        scope["path"] = path.removesuffix("/") or "/"
+        if self._admin is not None and not self._settings.admin_address and _is_admin(scope["path"]):
+            await self._admin(scope, receive, send)
+        elif self._ingest is not None and looks_like_hook(scope):
+            scope["path"] = path
             await self._ingest(scope, receive, send)
         else:
-            if scope["type"] == "http":  # with one trailing slash or without, and no redirect between the two
-                scope["path"] = scope["path"].removesuffix("/") or "/"
-                if self._admin is not None and _is_admin(scope["path"]):
-                    await self._admin(scope, receive, send)
-                    return
             await self.api(scope, receive, send)
+
+    async def admin_only(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: what ``RELAY_ADMIN_ADDRESS`` serves."""
+        scope["path"] = scope["path"].removesuffix("/") or "/"
+        if self._admin is not None and _is_admin(scope["path"]):
+            await self._admin(scope, receive, send)
+        else:
+            await refuse(send, NotFound.status, NotFound.code)
+
+    def refused(self, refusal: IngestRefusal, peer: str) -> None:
+        """The server has refused what no application has seen."""
+        if self._ingest is not None:
+            self._ingest.note_refusal(refusal, path="", peer=peer, client=peer)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """As a framework's, but a relay that cannot start says why in a sentence and not in a traceback."""
@@ -114,8 +133,10 @@ class Relay:
                 _log.warning("spool.doubtful", words=words)
             supervisor = self._supervisor(spool, registry, metrics)
             metrics.limits(bounds_of(settings))
-            ingest = Ingest(registry, spool, limits=limits_of(settings), metrics=metrics)
-            self._ingest = ingest if role != "deliver" else _Elsewhere(metrics)
+            limits = IngestLimits(body_bytes_max=settings.body_bytes_max)
+            ingest = Ingest(registry, spool, limits=limits, metrics=metrics, accepts=role != "deliver")
+            stack.callback(ingest.close)
+            self._ingest = ingest
             self.health = Health(
                 spool=spool,
                 tenants=registry,
@@ -142,13 +163,20 @@ class Relay:
                 await stack.enter_async_context(local_socket(path, local))
             if supervisor is not None:
                 supervisor.start()
-                stack.push_async_callback(supervisor.drain, settings.drain_deadline_s)
+                stack.push_async_callback(self._drain, supervisor)
             await stack.enter_async_context(_running(registry.watch(poll_s=settings.tenants_poll_s), self._watch_ended))
             gc.collect()
             gc.freeze()  # what is here now stays: walking it again and again costs the p99 of accepting
             _log.info("relay.started", version=__version__, role=role, tenants=len(registry.snapshot.tenants))
             yield
         _log.info("relay.stopped")
+
+    async def _drain(self, supervisor: Supervisor) -> None:
+        """Deliveries under way get what is left of their deadline: requests have had their part of it."""
+        left_s = self._settings.drain_deadline_s
+        if self.end_at is not None:
+            left_s = min(left_s, max(0.0, self.end_at - asyncio.get_running_loop().time()))
+        await supervisor.drain(left_s)
 
     def _supervisor(self, spool: Spool, registry: Registry, metrics: Metrics) -> Supervisor | None:
         if self._role == "accept":
@@ -180,28 +208,6 @@ class _Resting(Delivering):
         return ["this replica's role is accept: it stores hooks, and others deliver them"]
 
 
-class _Elsewhere:
-    """Answers hooks in a replica that does not accept: with what makes Sentry try again what it tries again."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """500, whatever it is: whoever sent it here has to send it to another replica."""
-        refusal = NotStored("role_deliver")
-        self._metrics.refused(refusal.code)
-        log, path = _log.error, "/".join(scope["path"].split("/")[:3])[:128]  # what follows may be a legacy key
-        log("request.refused", code=refusal.code, reason=refusal.reason, path=path)
-        body = b'{"error":"%b"}' % refusal.code.encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"connection", b"close"),
-            (b"content-length", b"%d" % len(body)),
-        ]
-        await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-
 def create_app(settings: Settings, *, role: Role = "all", on_fatal: Callable[[str], None] | None = None) -> Relay:
     """The service for an ASGI server that runs the lifespan.
 
@@ -211,13 +217,18 @@ def create_app(settings: Settings, *, role: Role = "all", on_fatal: Callable[[st
     return Relay(settings, role=role, on_fatal=on_fatal or _end)
 
 
-def limits_of(settings: Settings) -> Limits:
-    """What accepting needs of the settings."""
-    return Limits(
-        body_bytes_max=settings.body_bytes_max,
-        body_deadline_s=settings.body_deadline_s,
-        requests_max=settings.connections_max,
+def server_limits_of(settings: Settings) -> ServerLimits:
+    """What connections may take, by the settings."""
+    return ServerLimits(
+        connections_max=settings.connections_max,
         bodies_bytes_max=settings.bodies_bytes_max,
+        body_bytes_max=settings.body_bytes_max,
+        head_bytes_max=settings.head_bytes_max,
+        head_deadline_s=settings.head_deadline_s,
+        first_byte_s=settings.body_start_s,
+        body_deadline_s=settings.body_deadline_s,
+        keepalive_s=settings.keepalive_s,
+        trusted_proxies=networks(settings.trusted_proxies),
     )
 
 
@@ -286,10 +297,6 @@ def _troubles_of(supervisor: Supervisor | None) -> list[Trouble]:
         )
         for state in (supervisor.states() if supervisor else ())
     ]
-
-
-def _is_hook(path: str) -> bool:
-    return path.startswith("/sentry")
 
 
 def _is_admin(path: str) -> bool:

@@ -7,6 +7,7 @@ file, no command line. ``docs/settings.md`` shows the same as a table, and a tes
 import difflib
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, get_args
 
@@ -24,6 +25,7 @@ from app.errors import ConfigError
 from app.spool.engines import check_url
 
 PREFIX: Final = "RELAY_"
+PORT_MAX: Final = 65_535
 FOR_TESTS: Final = "RELAY_TEST_"
 """Variables that speak to the project's tests and not to the relay."""
 ACTOR: Final = "RELAY_ACTOR"
@@ -54,6 +56,45 @@ def _reference(text: str) -> str:
     kind, _, name = text.partition(":")
     if text and (kind not in {"env", "file"} or not name):
         raise ValueError("must be a reference, env:NAME or file:PATH, never the admin token itself")
+    return text
+
+
+def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Addresses and networks, separated by commas.
+
+    Raises:
+        ValueError: something is neither; in words.
+    """
+    found = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        try:
+            found.append(ip_network(part))
+        except ValueError:
+            raise ValueError(f"names {part[:40]!r}, which is no address and no network such as 10.0.0.0/8") from None
+    return tuple(found)
+
+
+def _networks(text: str) -> str:
+    networks(text)
+    return text
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """``HOST:PORT``, an IPv6 address in brackets.
+
+    Raises:
+        ValueError: it is something else; in words.
+    """
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not host or not port.isdecimal() or int(port) > PORT_MAX or (":" in host and not bracketed):
+        raise ValueError("must be HOST:PORT, such as 127.0.0.1:8081 or [::1]:8081")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _address(text: str) -> str:
+    if text:
+        host_and_port(text)
     return text
 
 
@@ -89,8 +130,15 @@ class Settings(BaseSettings):
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
-    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; the container sets 0.0.0.0.")
-    port: int = Field(8080, ge=0, le=65_535, description="TCP port to listen on; 0 lets the system choose one.")
+    # Listening and logs
+
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="Addresses or names to listen on, separated by commas: `0.0.0.0,::` is every interface of both "
+        "families. The container sets 0.0.0.0.",
+    )
+    port: int = Field(8080, ge=0, le=PORT_MAX, description="TCP port to listen on; 0 lets the system choose one.")
     tenants_file: Path = Field(
         Path("tenants.yaml"), description="The tenants file: who may send, and which Splunk it goes to."
     )
@@ -111,6 +159,8 @@ class Settings(BaseSettings):
         "info", description="The least severe log line that is written."
     )
 
+    # The admin API
+
     admin_socket: str = Field(
         "",
         max_length=4_000,
@@ -122,12 +172,41 @@ class Settings(BaseSettings):
         repr=False,
         description="Reference of the admin token, `env:NAME` or `file:PATH`; without one there is no admin API.",
     )
+    admin_address: Annotated[str, AfterValidator(_address)] = Field(
+        "",
+        description="`HOST:PORT` of the admin API, if it is not to be where hooks come in.",
+    )
 
+    # Accepting
+
+    connections_max: int = Field(
+        1_000,
+        ge=1,
+        le=100_000,
+        description="Connections held at the same time. One more closes the one that has waited longest without a "
+        "request, first of those that have delivered nothing yet; they have three quarters of the places at most.",
+    )
+    keepalive_s: float = Field(
+        75,
+        ge=1,
+        le=3_600,
+        description="An idle connection is closed after this; longer than the proxy keeps its own.",
+    )
+    head_bytes_max: int = Field(
+        32_768,
+        ge=1_024,
+        le=1_048_576,
+        description="Largest head of a request (request line and headers), and largest trailers; beyond, 431.",
+    )
+    head_deadline_s: float = Field(30, ge=0.1, le=300, description="Time a head may take to arrive.")
     body_bytes_max: int = Field(
         10_000_000,
         ge=1_000,
         le=100_000_000,
         description="Largest body that is accepted; a larger one gets a 413.",
+    )
+    body_start_s: float = Field(
+        1, ge=0.1, le=300, description="Time from the end of a head to the first byte of its body."
     )
     body_deadline_s: float = Field(
         10, ge=0.1, le=300, description="Time a body may take to arrive (Sentry itself gives up after 5 s)."
@@ -136,12 +215,14 @@ class Settings(BaseSettings):
         128_000_000,
         ge=1_000,
         le=100_000_000_000,
-        description=(
-            "Bytes of all bodies in progress together; more get `not_stored`. A body without Content-Length counts as "
-            "one of `RELAY_BODY_BYTES_MAX`."
-        ),
+        description="Bytes of all bodies in progress together, counted as they come. Beyond, the one that has been "
+        "coming longest gets `not_stored`, first of those who have delivered nothing yet; they have half at most.",
     )
-    connections_max: int = Field(1_000, ge=1, le=100_000, description="Requests served at the same time.")
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        "",
+        description="Addresses or networks of the proxies before the relay, separated by commas: what they say in "
+        "`X-Forwarded-For` is believed.",
+    )
     accept_queue_hooks_max: int = Field(
         2_000,
         ge=1,
@@ -263,6 +344,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         """Refuse settings that are each within bounds and contradict each other."""
+        if self.admin_address and not self.admin_token:
+            raise ValueError("RELAY_ADMIN_ADDRESS is of no use without RELAY_ADMIN_TOKEN: there is no admin API")
         if self.event_bytes_max > self.batch_bytes_max:
             raise ValueError("RELAY_EVENT_BYTES_MAX must not be more than RELAY_BATCH_BYTES_MAX")
         if self.retry_base_s > self.retry_max_s:

@@ -13,10 +13,10 @@ import click
 import uvloop
 
 from app import logs
-from app.cli.server import Listener
-from app.main import Relay, create_app
+from app.main import Relay, create_app, server_limits_of
 from app.sandbox.sentry import Sample, StandInSentry, hook_request, samples
 from app.sandbox.splunk import HecToken, Indexed, StandInSplunk
+from app.server.listener import Door, Listener
 from app.settings import load_settings
 
 PATIENCE_S = 20.0
@@ -114,7 +114,9 @@ class Demo:
         )
         logs.configure("json", "error", sys.stderr.buffer)
         relay = create_app(settings)
-        server = Listener(relay, host="127.0.0.1", port=0, graceful_s=1)
+        limits = server_limits_of(settings)
+        door = Door(application=relay, host="127.0.0.1", port=0, limits=limits, setting="")
+        server = Listener(door, refused=relay.refused)
         serving = asyncio.create_task(server.serve())
         try:
             await server.port

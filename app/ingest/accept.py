@@ -5,37 +5,43 @@ cost is paid by every hook (``docs/decisions/0004-a-bare-asgi-application.md``).
 """
 
 import asyncio
-import hmac
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
-from app.errors import BadSignature, IngestRefusal, MethodNotAllowed, NotFound, NotStored, UnknownTenant
-from app.ingest.body import announced, read_body
-from app.ingest.routes import Route, match_route
+from app.asgi import Cut, Exchange, Receive, Scope, Send, answer, exchange_of, refuse
+from app.errors import (
+    BadRequest,
+    BadSignature,
+    BodyCut,
+    BodyTooSlow,
+    HeadTooLarge,
+    IngestRefusal,
+    MethodNotAllowed,
+    NotStored,
+    UnknownTenant,
+)
+from app.ingest.body import BodyEndedError, read_body
+from app.ingest.head import Head, judge_head
+from app.ingest.hints import Evidence, SignatureHints
+from app.ingest.refusals import RefusalLog, RefusalMemory, RefusedRequest, kind_of
+from app.ingest.routes import shown_path
 from app.metrics import Metrics
 from app.model import Accepted, Hook, Secret
-from app.sentry.signature import Headers, read_headers, recognise, verify, verify_shared
-from app.sentry.signature_hints import explain_failure
+from app.sentry.signature import recognise, verify, verify_shared
 from app.spool.interface import Spool
 from app.tenants.model import Snapshot
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-OFF_LOOP_BYTES = 262_144
-"""From this size on, hashing (or for a shared integration parsing) takes long enough to hold up others."""
+ON_LOOP_BYTES_MAX = 32_768
+"""Up to this size a body is hashed on the loop: a thread costs more than that, and others wait for 0.1 ms at most."""
+PROVEN_ON_LOOP_BYTES_MAX = 262_144
+"""The same for a connection that has delivered a verified hook before."""
 TROUBLE_S = 10.0
-_JSON = (b"content-type", b"application/json")
-_CLOSE = (b"connection", b"close")
-_COMPONENT = b"sentry-app-signature"
-"""On requests that a Sentry app's UI components make. They are no webhooks, and the relay has no such component:
-whether the tenant exists and the signature is right is nothing that they get to know.
-"""
+_ALLOW = (b"allow", b"POST")
 _log = structlog.stdlib.get_logger()
 
 
@@ -49,29 +55,41 @@ class SenderDirectory(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What one request may take, and what all of them together may."""
+class IngestLimits:
+    """What one request may take. What all of them together may is the server's to say (``app.server``)."""
 
     body_bytes_max: int
-    body_deadline_s: float
-    requests_max: int
-    """Requests in progress; more are refused at once."""
-    bodies_bytes_max: int
-    """Bytes of the bodies of all of them; as ``requests_max``."""
 
 
 class Ingest:
     """``POST /sentry…`` as an ASGI application."""
 
-    def __init__(self, tenants: SenderDirectory, spool: Spool, *, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        tenants: SenderDirectory,
+        spool: Spool,
+        *,
+        limits: IngestLimits,
+        metrics: Metrics,
+        accepts: bool = True,
+    ) -> None:
+        """``accepts`` false: each hook is refused with what makes Sentry try again, in a replica that only delivers."""
         self._tenants = tenants
         self._spool = spool
         self._limits = limits
         self._metrics = metrics
-        self._in_progress = 0
-        self._bytes_in_progress = 0
+        self._accepts = accepts
+        self._refusal_log = RefusalLog()
+        self._hints = SignatureHints()
+        self._background: set[asyncio.Task[None]] = set()
+        self._hashing = {
+            proven: ThreadPoolExecutor(1, thread_name_prefix="hash-proven" if proven else "hash-unproven")
+            for proven in (True, False)
+        }
+        """One thread each, so that those who have proved nothing wait for one another only."""
         self._not_stored: tuple[float, str] | None = None
-        """When (``time.monotonic``) and why the last hook could not be stored; ``None`` once one was."""
+        """When (``time.monotonic``) and why the spool did not take the last hook; ``None`` once it took one."""
+        self.refusals = RefusalMemory()
 
     def trouble(self) -> str | None:
         """Why hooks cannot be stored, if that was so just now. Forgotten after a while, so that it is tried again."""
@@ -82,40 +100,49 @@ class Ingest:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: 202 with the delivery id, or a refusal with its code word."""
         began = time.perf_counter()
-        body_bytes = announced(scope["headers"], bytes_max=self._limits.body_bytes_max)
-        self._in_progress += 1
-        self._bytes_in_progress += body_bytes
+        exchange = exchange_of(scope)
         try:
-            hook, accepted = await self._accept(scope, receive)
+            hook, accepted = await self._accept(scope, receive, exchange)
         except IngestRefusal as refusal:
-            await self._refuse(scope, send, refusal)
+            await self._refuse(scope, send, refusal, exchange)
         except Exception:  # noqa: BLE001 - whatever it was, Sentry gets its answer and the log the trace
-            _log.exception("hook.failed", path=_shown(scope))
-            await self._refuse(scope, send, NotStored("unexpected_fault"))
+            _log.exception("hook.failed", path=shown_path(scope["path"]))
+            await self._refuse(scope, send, NotStored("unexpected_fault"), exchange)
         else:
-            await _answer(send, 202, b'{"delivery":"%b"}' % accepted.delivery_id.encode(), _JSON)
+            await answer(send, 202, b'{"delivery":"%b"}' % accepted.delivery_id.encode())
             self._note(hook, accepted, time.perf_counter() - began)
-        finally:
-            self._in_progress -= 1
-            self._bytes_in_progress -= body_bytes
 
-    async def _accept(self, scope: Scope, receive: Receive) -> tuple[Hook, Accepted]:
-        if self._in_progress > self._limits.requests_max:
-            raise NotStored("too_many_requests", requests_max=self._limits.requests_max)
-        if self._bytes_in_progress > self._limits.bodies_bytes_max:
-            raise NotStored("too_many_bytes", bodies_bytes_max=self._limits.bodies_bytes_max)
-        body = await read_body(receive, bytes_max=self._limits.body_bytes_max, deadline_s=self._limits.body_deadline_s)
-        where = match_route(scope["path"])
-        headers = read_headers(scope["headers"])
-        if not headers.signatures and any(name == _COMPONENT for name, _ in scope["headers"]):
-            raise NotFound("ui_component")
-        if scope["method"] != "POST":
-            raise MethodNotAllowed("only_post")
+    async def _accept(self, scope: Scope, receive: Receive, exchange: Exchange) -> tuple[Hook, Accepted]:
+        """Judge the head, read the body, verify it, store the hook.
+
+        The order is a promise: what can be refused early is refused before it has cost anything.
+        """
+        if not self._accepts:
+            raise NotStored("role_deliver")
+        bytes_max = self._limits.body_bytes_max
+        head = judge_head(scope, self._tenants.snapshot, bytes_max=bytes_max)
+        if exchange.cut:
+            raise _cut_short(exchange.cut, bytes_read=0)
+        try:
+            body = await read_body(receive, bytes_max=bytes_max)
+        except BodyEndedError as fault:
+            raise _cut_short(exchange.cut, bytes_read=fault.bytes_read) from None
         snapshot = self._tenants.snapshot
-        check = _Check(where, snapshot, headers, body, scope["headers"])
-        hook = await asyncio.to_thread(_hook, check) if len(body) > OFF_LOOP_BYTES else _hook(check)
+        hook = await self._verified(_Check(head, snapshot, body, scope), exchange)
+        exchange.proved(hook.tenant)
         destinations = snapshot.tenants[hook.tenant].destination_names if hook.tenant else ("",)
-        return hook, await self._spool.accept(hook, destinations)
+        try:
+            return hook, await self._spool.accept(hook, destinations)
+        except NotStored as refusal:
+            self._not_stored = time.monotonic(), refusal.reason
+            raise
+
+    async def _verified(self, check: "_Check", exchange: Exchange) -> Hook:
+        at_once = PROVEN_ON_LOOP_BYTES_MAX if exchange.proven else ON_LOOP_BYTES_MAX
+        if len(check.body) <= at_once:
+            return _hook(check)
+        thread = self._hashing[exchange.proven]
+        return await asyncio.get_running_loop().run_in_executor(thread, _hook, check)
 
     def _note(self, hook: Hook, accepted: Accepted, seconds: float) -> None:
         self._not_stored = None
@@ -133,46 +160,78 @@ class Ingest:
             duration_ms=round(seconds * 1000, 2),
         )
 
-    async def _refuse(self, scope: Scope, send: Send, refusal: IngestRefusal) -> None:
-        if isinstance(refusal, NotStored):
-            self._not_stored = time.monotonic(), refusal.reason
+    async def _refuse(self, scope: Scope, send: Send, refusal: IngestRefusal, exchange: Exchange) -> None:
+        """Answer first: what is written about a refusal makes nobody wait."""
+        await refuse(send, refusal.status, refusal.code, *([_ALLOW] if isinstance(refusal, MethodNotAllowed) else []))
+        self.note_refusal(refusal, path=scope["path"], peer=exchange.peer, client=exchange.client)
+
+    def note_refusal(self, refusal: IngestRefusal, *, path: str, peer: str, client: str) -> None:
+        """Count a refusal, keep it for the operator, and log it as far as the log has room."""
         self._metrics.refused(refusal.code)
-        log = _log.error if refusal.status >= 500 else _log.warning  # noqa: PLR2004 - HTTP's own border
-        log("request.refused", code=refusal.code, reason=refusal.reason, path=_shown(scope), **refusal.facts)
-        headers = [_JSON, _CLOSE]
-        if isinstance(refusal, MethodNotAllowed):
-            headers.append((b"allow", b"POST"))
-        await _answer(send, refusal.status, b'{"error":"%b"}' % refusal.code.encode(), *headers)
+        request = RefusedRequest(
+            at=time.time(),
+            kind=kind_of(refusal),
+            status=refusal.status,
+            path=shown_path(path),
+            peer=peer,
+            client=client,
+            facts=refusal.facts,
+        )
+        self.refusals.refused(request)
+        left_out = self._refusal_log.admits(request.kind)
+        if left_out is None:
+            return
+        evidence = refusal.evidence if isinstance(refusal, _Unsigned) else None
+        if evidence is None or not self._hints.admits(evidence):
+            self._refusal_log.write(request, left_out=left_out)
+            return
+        task = asyncio.create_task(self._write_with_hint(request, evidence, left_out=left_out))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _write_with_hint(self, request: RefusedRequest, evidence: Evidence, *, left_out: int) -> None:
+        self._refusal_log.write(request, left_out=left_out, hint=await self._hints.hint(evidence))
+
+    def close(self) -> None:
+        """Say what was left out of the log, and let the threads end."""
+        self._refusal_log.flush()
+        self._hints.close()
+        for thread in self._hashing.values():
+            thread.shutdown(wait=False)
 
 
 class _Check(NamedTuple):
     """Everything that is known of a request once its body is here."""
 
-    where: Route
+    head: Head
     snapshot: Snapshot
-    headers: Headers
     body: bytes
-    raw: Sequence[tuple[bytes, bytes]]
+    scope: Scope
+
+
+class _Unsigned(BadSignature):
+    """No secret signed the body; with what a hint can be made of."""
+
+    def __init__(self, reason: str, evidence: Evidence, /, **facts: object) -> None:
+        super().__init__(reason, **facts)
+        self.evidence = evidence
 
 
 def _hook(check: _Check) -> Hook:
     """The hook, or the ``IngestRefusal`` raised: pure computing, so that a large body can have a thread."""
     now = time.time()
-    where, snapshot, headers, body, _ = check
-    if not where.tenant:
+    (route, headers, key), snapshot, body, _ = check
+    if not route.tenant:
         return _shared_hook(check, now)
-    tenant = snapshot.tenants.get(where.tenant)
-    if tenant is None:
-        raise UnknownTenant("no_such_tenant", tenant=_bounded(where.tenant))
-    if where.key is not None:
-        key = _find(where.key, tenant.legacy_keys)
-        if key is None:
-            raise UnknownTenant("no_such_legacy_key", tenant=tenant.name)
+    tenant = snapshot.tenants.get(route.tenant)
+    if tenant is None:  # the tenants file has changed while the body came
+        raise UnknownTenant("no_such_tenant", tenant=route.tenant)
+    if key is not None:
         return recognise(body, headers, key, tenant=tenant.name, received_at=now)
     try:
         return verify(body, headers, tenant.client_secrets, tenant=tenant.name, received_at=now)
     except BadSignature as refusal:
-        raise _explained(refusal, check, tenant.client_secrets, tenant=tenant.name) from None
+        raise _unsigned(refusal, check, tenant.client_secrets, tenant=tenant.name) from None
 
 
 def _shared_hook(check: _Check, now: float) -> Hook:
@@ -182,48 +241,36 @@ def _shared_hook(check: _Check, now: float) -> Hook:
 
     secrets = check.snapshot.shared_secrets
     try:
-        hook = verify_shared(check.body, check.headers, secrets, tenant_of=tenant_of, received_at=now)
+        hook = verify_shared(check.body, check.head.headers, secrets, tenant_of=tenant_of, received_at=now)
     except BadSignature as refusal:
-        raise _explained(refusal, check, secrets) from None
+        raise _unsigned(refusal, check, secrets) from None
     tenant = check.snapshot.tenants.get(hook.tenant)
     if tenant is not None and not tenant.may_be_signed_with(hook.verified_with):
         raise BadSignature("other_integration", tenant=hook.tenant, verified_with=hook.verified_with)
     return hook
 
 
-def _explained(refusal: BadSignature, check: _Check, secrets: Sequence[Secret], **facts: str) -> BadSignature:
-    return BadSignature(
+def _unsigned(refusal: BadSignature, check: _Check, secrets: Sequence[Secret], **facts: str) -> BadSignature:
+    headers = check.head.headers
+    return _Unsigned(
         refusal.reason,
-        hint=explain_failure(check.body, check.headers, secrets, raw=dict(check.raw)),
-        resource=check.headers.resource,
-        request_id=check.headers.request_id,
+        Evidence(check.body, headers, secrets, check.scope["headers"]),
+        resource=headers.resource or None,
+        request_id=headers.request_id or None,
         bytes=len(check.body),
         **facts,
     )
 
 
-def _find(key: str, keys: Sequence[Secret]) -> Secret | None:
-    given = key.encode("utf-8", "surrogateescape")
-    found: Secret | None = None
-    for each in keys:
-        if hmac.compare_digest(each.value, given):
-            found = found or each
-    return found
-
-
-def _shown(scope: Mapping[str, Any]) -> str:
-    """The path as the log may have it: bounded, and without a legacy key, right or wrong."""
-    parts: list[str] = str(scope["path"]).split("/")
-    if len(parts) > 3:  # noqa: PLR2004 - "", "sentry", tenant, and then what may be a key
-        parts[3:] = ["…"]
-    return _bounded("/".join(parts))
-
-
-def _bounded(text: str) -> str:
-    return text[:128]
-
-
-async def _answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-    length = (b"content-length", b"%d" % len(body))
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
-    await send({"type": "http.response.body", "body": body})
+def _cut_short(cut: Cut, *, bytes_read: int) -> IngestRefusal:
+    """Why a body ended early."""
+    refusals: dict[Cut, IngestRefusal] = {
+        "": BodyCut("sender_hung_up", bytes=bytes_read),
+        "first_byte": BodyTooSlow("first_byte_deadline", bytes=bytes_read),
+        "deadline": BodyTooSlow("body_deadline", bytes=bytes_read),
+        "bytes": NotStored("too_many_bytes", bytes=bytes_read),
+        "place": NotStored("too_many_requests", bytes=bytes_read),
+        "malformed": BadRequest("malformed_body", bytes=bytes_read),
+        "trailers": HeadTooLarge("trailers_over_limit", bytes=bytes_read),
+    }
+    return refusals[cut]

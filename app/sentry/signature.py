@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import orjson
 
@@ -32,6 +32,8 @@ _NAMES = {
 HEADER_CHARS_MAX = 256
 """Longer header values are cut: no real one comes near, and they are kept with every hook."""
 _UUID = re.compile(r"[0-9A-Za-z-]{1,64}")
+SIGNATURE = re.compile(rb"[0-9a-f]{64}")
+"""What Sentry sends as a signature."""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,17 @@ def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
             headers.signatures += 1
             setattr(headers, field, value)
     return headers
+
+
+SignatureFault = Literal["", "missing_header", "two_signatures", "malformed_signature"]
+
+
+def signature_fault(headers: Headers) -> SignatureFault:
+    """What is wrong with a signature before its body is looked at; empty: nothing."""
+    if headers.signatures != 1:
+        return "two_signatures" if headers.signatures else "missing_header"
+    given = headers.signature or headers.service_hook_signature
+    return "" if SIGNATURE.fullmatch(given) else "malformed_signature"
 
 
 def verify(body: bytes, headers: Headers, secrets: Sequence[Secret], *, tenant: str, received_at: float) -> Hook:
@@ -129,8 +142,8 @@ class _Proof(NamedTuple):
 
 def _prove(body: bytes, headers: Headers, secrets: Sequence[Secret]) -> _Proof:
     """Try every secret, each in constant time, so that a refusal's duration tells nothing about any of them."""
-    if headers.signatures != 1:
-        raise BadSignature("two_signatures" if headers.signatures else "missing_header")
+    if fault := signature_fault(headers):
+        raise BadSignature(fault)
     sender: Sender = "integration" if headers.signature else "service_hook"
     given = headers.signature or headers.service_hook_signature
     found = ""

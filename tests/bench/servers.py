@@ -22,7 +22,7 @@ import uvicorn
 import uvloop
 
 from app import logs
-from app.ingest.accept import Ingest, Limits
+from app.ingest.accept import Ingest, IngestLimits
 from app.ingest.body import read_body
 from app.metrics import Metrics
 from app.model import Hook, Secret
@@ -47,7 +47,7 @@ async def _answer(send: Send) -> None:
 
 async def bare(_scope: Scope, receive: Receive, send: Send) -> None:
     """Read and answer."""
-    await read_body(receive, bytes_max=10_000_000, deadline_s=10)
+    await read_body(receive, bytes_max=10_000_000)
     await _answer(send)
 
 
@@ -83,7 +83,7 @@ def row(folder: Path) -> Application:
     commits = GroupCommit(path, lambda: connect(path), _Rows(), jobs_max=10_000, on_fatal=print)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        body = await read_body(receive, bytes_max=10_000_000, deadline_s=10)
+        body = await read_body(receive, bytes_max=10_000_000)
         if _signed(scope, body):
             await commits.put(body)
             await _answer(send)
@@ -96,7 +96,7 @@ async def floor(folder: Path) -> Application:
     spool = await _spool(folder)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        body = await read_body(receive, bytes_max=10_000_000, deadline_s=10)
+        body = await read_body(receive, bytes_max=10_000_000)
         if _signed(scope, body):
             key = blake2b(next(value for name, value in scope["headers"] if name == b"request-id"), digest_size=16)
             hook = Hook(delivery_id=key.hexdigest(), tenant="bench", dedup_keys=(key.digest(),), payload=body)
@@ -123,7 +123,7 @@ async def relay(folder: Path) -> Application:
         for n in range(TENANTS)
     }
     spool = await SqliteSpool.open(folder / "spool.db", hooks_max=10_000_000, bytes_max=10**12, queue_hooks_max=10_000)
-    limits = Limits(body_bytes_max=10_000_000, body_deadline_s=10, requests_max=1_000, bodies_bytes_max=10**9)
+    limits = IngestLimits(body_bytes_max=10_000_000)
     return Ingest(
         _Tenants(Snapshot(tenants=tenants, by_installation={})), spool, limits=limits, metrics=Metrics("bench")
     )

@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 from structlog.testing import capture_logs
 
-from app.cli.server import KEEP_ALIVE_S, Listener
-from app.main import Relay, Role, create_app
+from app.main import Relay, Role, create_app, server_limits_of
 from app.sandbox.splunk import HecToken, StandInSplunk
+from app.server.listener import Door, Listener
 from app.settings import load_settings
 
 SECRET = "acme-client-secret"
@@ -103,6 +103,13 @@ class World:
         """The log lines of that event."""
         return [line for line in self.logs if line["event"] == event]
 
+    async def refusal(self) -> Any:
+        """The first line of a refusal, once it is written: a hint takes a moment."""
+        async with asyncio.timeout(60):
+            while not self.logged("request.refused"):
+                await asyncio.sleep(0.005)
+        return self.logged("request.refused")[0]
+
 
 async def read_answer(reader: asyncio.StreamReader) -> Answered | None:
     """One answer, if it ever comes."""
@@ -115,6 +122,14 @@ async def read_answer(reader: asyncio.StreamReader) -> Answered | None:
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         return Answered(int(status_line.split()[1]), headers, body)
+
+
+async def until_closed(reader: asyncio.StreamReader) -> bytes:
+    """What still comes on a connection that the relay closes, gently or not."""
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
 
 
 def signature(body: bytes, secret: str = SECRET) -> str:
@@ -153,8 +168,7 @@ def comment(number: int = 1, *, installation: str = INSTALLATION) -> bytes:
 
 @asynccontextmanager
 async def world(folder: Path, *, role: Role = "all", **changes: str) -> AsyncIterator[World]:
-    """Start everything; ``changes`` are settings without their prefix, and ``HEAD_S`` of the listener."""
-    head_s = float(changes.pop("HEAD_S", KEEP_ALIVE_S))
+    """Start everything; ``changes`` are settings without their prefix."""
     for name, text in FILES.items():
         (folder / name).write_text(text)
     async with StandInSplunk([HecToken("acme-hec"), HecToken("globex-hec")]) as splunk:
@@ -172,7 +186,8 @@ async def world(folder: Path, *, role: Role = "all", **changes: str) -> AsyncIte
         settings = load_settings({f"RELAY_{name}": value for name, value in environ.items()})
         with capture_logs() as lines:
             relay = create_app(settings, role=role)
-            server = Listener(relay, host="127.0.0.1", port=0, graceful_s=1, head_s=head_s)
+            door = Door(application=relay, host="127.0.0.1", port=0, limits=server_limits_of(settings), setting="")
+            server = Listener(door, refused=relay.refused)
             serving = asyncio.create_task(server.serve())
             try:
                 yield World(folder, await server.port, splunk, relay, lines)

@@ -13,7 +13,6 @@ import yaml
 from fastapi import FastAPI
 
 from app import __version__
-from app.cli.server import KEEP_ALIVE_S
 from app.health import Health, add_routes
 from app.settings import Settings, load_settings
 from app.tenants.registry import Registry
@@ -258,12 +257,12 @@ def test_an_ingress_leads_to_the_relay_as_sentry_needs_it(case: Case) -> None:
             assert said["proxy-request-buffering"] == "on"
             assert said["ssl-redirect"] == "false"
         elif controller == "alb":
-            assert seconds(said["load-balancer-attributes"]) < KEEP_ALIVE_S
+            assert seconds(said["load-balancer-attributes"]) < Settings().keepalive_s
             assert said["listen-ports"] == '[{"HTTPS": 443}]'
         else:
             [body], [transport] = of_kind(case, "Middleware"), of_kind(case, "ServersTransport")
             assert body["spec"]["buffering"]["maxRequestBodyBytes"] >= biggest
-            assert seconds(transport["spec"]["forwardingTimeouts"]["idleConnTimeout"]) < KEEP_ALIVE_S
+            assert seconds(transport["spec"]["forwardingTimeouts"]["idleConnTimeout"]) < Settings().keepalive_s
             assert said["router.middlewares"] == f"sentry-relay-{body['metadata']['name']}@kubernetescrd"
             [used] = [
                 service["metadata"]["annotations"]["traefik.ingress.kubernetes.io/service.serverstransport"]

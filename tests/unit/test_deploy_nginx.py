@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.server import KEEP_ALIVE_S
 from app.settings import Settings
 from tests.unit.deploy_times import seconds
 from tests.unit.pages import ROOT, text
@@ -29,7 +28,7 @@ def test_it_gives_the_relay_what_it_needs(file: Path) -> None:
     assert int(value(file, "client_max_body_size").replace("m", "000000")) >= Settings().body_bytes_max
     assert value(file, "proxy_request_buffering") == "on"
     assert value(file, "proxy_http_version") == "1.1"
-    assert seconds(value(file, "keepalive_timeout")) < KEEP_ALIVE_S
+    assert seconds(value(file, "keepalive_timeout")) < Settings().keepalive_s
     locations = re.findall(r"^\s*location (?:~ \^)?(\S+)", text(file), re.MULTILINE)
     assert locations
     assert all(location.startswith("/sentry") for location in locations)

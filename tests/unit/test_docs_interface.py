@@ -3,7 +3,7 @@
 import ast
 import re
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pytest
 import yaml
@@ -15,6 +15,7 @@ from app.health import Health, add_routes
 from app.ingest.routes import match_route
 from app.metrics import Metrics
 from app.model import Cause, Hook, SpoolStats, Stream, StreamCounts
+from app.sentry.signature import SignatureFault
 from app.splunk.answers import Outcome, Scope
 from app.splunk.encode import DELIVERY_ID, RELAY_ATTEMPT, RELAY_WAITED
 from app.splunk.hec_event import HecEvent
@@ -41,6 +42,7 @@ def test_every_reason_of_a_refusal_is_documented() -> None:
     codes = {each.__name__: each.code for each in refusals()}
     said = {(row.code[0][0], row.code[1][0]) for row in rows("http.md", "## Refusals") if not row.cells[1].isdigit()}
     found = {(reason, codes["NotStored"]) for reason in ("disk_full", "spool_unavailable")}  # handed on in a variable
+    found |= {(reason, codes["BadSignature"]) for reason in get_args(SignatureFault) if reason}
     for tree in modules():
         for call in calls(tree):
             name = call.func.id if isinstance(call.func, ast.Name) else ""

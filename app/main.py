@@ -34,6 +34,7 @@ from app.splunk.answers import Scope as PauseScope
 from app.splunk.client import HecClients, WireLimits
 from app.spool.engines import admin_socket_of, is_shared, open_spool
 from app.spool.interface import Spool
+from app.tenants.proxies import proxy_variables
 from app.tenants.registry import Registry
 from app.verdict import Trouble
 
@@ -186,7 +187,7 @@ class Relay:
             tenants=registry,
             limits=delivery_limits_of(self._settings),
             retention=retention_limits_of(self._settings),
-            open_client=HecClients(wire_limits_of(self._settings)).open,
+            open_client=HecClients(wire_limits_of(self._settings), unused_proxies=proxy_variables(os.environ)).open,
             on_fatal=self._on_fatal,
             observer=metrics,
         )

@@ -278,5 +278,5 @@ class Dispatcher:
 
 
 def _same_way(old: Destination, new: Destination) -> bool:
-    """Whether both are reached in the same way under the same hec_token."""
-    return (old.urls, old.tls, old.ack, old.hec_token) == (new.urls, new.tls, new.ack, new.hec_token)
+    """Whether both are reached in the same way under the same hec_token, certificates and proxy's credentials too."""
+    return all(getattr(old, name) == getattr(new, name) for name in ("urls", "tls", "proxy", "ack", "hec_token"))

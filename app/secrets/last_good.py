@@ -62,5 +62,5 @@ def values_of(snapshot: Snapshot, *, tenant: str | None = None) -> dict[str, byt
         secrets += each.client_secrets
         secrets += each.legacy_keys
         secrets += () if each.privacy.hash_key is None else (each.privacy.hash_key,)
-        secrets += (one.hec_token for one in each.destinations if one.hec_token is not None)
+        secrets += (secret for destination in each.destinations for secret in destination.secrets)
     return {secret.name: secret.value for secret in secrets}

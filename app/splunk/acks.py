@@ -39,7 +39,7 @@ class AckReport:
     acks: Mapping[int, bool] = field(default_factory=dict)
 
 
-_UNSENT = frozenset({Fault.CONNECT_FAILED, Fault.TLS_FAILED, Fault.TIMEOUT_BEFORE_SENT, Fault.UNSENDABLE})
+_UNSENT = frozenset(Fault) - {Fault.READ_TIMEOUT, Fault.RESET_AFTER_SENT}
 _NOT_FOUND = 404
 
 

@@ -23,6 +23,7 @@ class Fault(StrEnum):
 
     CONNECT_FAILED = "connect_failed"
     TLS_FAILED = "tls_failed"
+    PROXY_FAILED = "proxy_failed"
     TIMEOUT_BEFORE_SENT = "timeout_before_sent"
     UNSENDABLE = "unsendable"
     READ_TIMEOUT = "read_timeout"
@@ -175,6 +176,7 @@ def _is_hec(answer: Answer, row: Row) -> bool:
 _FAULTS: dict[Fault, tuple[Outcome, Act, str]] = {
     Fault.CONNECT_FAILED: (Outcome.UNREACHABLE, Act.SPLUNK, "no connection"),
     Fault.TLS_FAILED: (Outcome.UNREACHABLE, Act.TENANT, "TLS failed"),
+    Fault.PROXY_FAILED: (Outcome.UNREACHABLE, Act.TENANT, "the proxy opens no way"),
     Fault.TIMEOUT_BEFORE_SENT: (Outcome.UNREACHABLE, Act.SPLUNK, "no connection in time"),
     Fault.UNSENDABLE: (Outcome.HEC_TOKEN_REFUSED, Act.TENANT, "the request cannot be written"),
     Fault.READ_TIMEOUT: (Outcome.UNKNOWN, Act.SPLUNK, "no answer in time"),
@@ -330,7 +332,7 @@ def judge_probe(answer: Answer) -> Verdict | None:
     )
 
 
-_CLEAN = frozenset({Fault.CONNECT_FAILED, Fault.TLS_FAILED, Fault.TIMEOUT_BEFORE_SENT})
+_CLEAN = frozenset({Fault.CONNECT_FAILED, Fault.TLS_FAILED, Fault.PROXY_FAILED, Fault.TIMEOUT_BEFORE_SENT})
 
 
 def elsewhere(answer: Answer) -> bool:

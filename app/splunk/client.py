@@ -20,9 +20,9 @@ from app.splunk.answers import Answer, Fault, parse_body
 from app.splunk.channel import Channel
 from app.splunk.connections import Connections, Pool
 from app.splunk.encode import compress, gzipped
-from app.splunk.faults import LEAKS, answer_of
+from app.splunk.faults import LEAKS, answer_of, by_way
 from app.splunk.limits import WireLimits
-from app.splunk.tls import TlsContexts, file_at_fault
+from app.splunk.tls import TlsContexts, UnusableFileError
 from app.tenants.model import Destination
 
 __all__ = ["ANSWER_BYTES_MAX", "HecClient", "HecClients", "TlsContexts", "WireLimits"]
@@ -61,7 +61,9 @@ class HecClient:
     through; then one client serves one hec_token.
     """
 
-    def __init__(self, destination: Destination, limits: WireLimits, contexts: TlsContexts) -> None:
+    def __init__(
+        self, destination: Destination, limits: WireLimits, contexts: TlsContexts, unused_proxies: Sequence[str] = ()
+    ) -> None:
         self._url = destination.url
         self._urls = {path: httpx.URL(destination.url + path) for path in (PATH, ACK_PATH)}
         self._headers: tuple[_Header, ...] = (
@@ -71,7 +73,8 @@ class HecClient:
             (b"Accept-Encoding", b"identity"),
             (b"Content-Type", b"application/json"),
         )
-        self._tls = destination.tls
+        self._proxy_url = None if destination.proxy is None else destination.proxy.url
+        self._unused_proxies = unused_proxies
         self._timeout_s = limits.timeout_s
         self._connections = Connections(destination, limits, contexts)
         self._acks = destination.ack is not None
@@ -80,8 +83,6 @@ class HecClient:
         """Held until the first answer, so that all go where its cookies lead."""
         timeout = httpx.Timeout(limits.timeout_s, connect=limits.connect_timeout_s)
         self._extensions: dict[str, object] = {"timeout": timeout.as_dict()}
-        if destination.tls.server_name:
-            self._extensions["sni_hostname"] = destination.tls.server_name
 
     def __repr__(self) -> str:
         """The address alone."""
@@ -156,18 +157,18 @@ class HecClient:
     async def _exchange(self, request: httpx.Request, body: _Body, channel: Channel | None) -> Answer:
         try:
             pool = await self._connections.acquire()
-        except OSError as fault:
-            file = await asyncio.to_thread(file_at_fault, self._tls)
-            return Answer(fault=Fault.TLS_FAILED, detail=f"{file} cannot be used: {fault.strerror or 'unreadable'}")
+        except UnusableFileError as fault:
+            return Answer(fault=Fault.TLS_FAILED, detail=str(fault))
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._send(pool, request, channel)
         except TimeoutError:
-            return Answer(fault=Fault.READ_TIMEOUT if body.sent else Fault.TIMEOUT_BEFORE_SENT)
+            answer = Answer(fault=Fault.READ_TIMEOUT if body.sent else Fault.TIMEOUT_BEFORE_SENT)
         except (httpx.HTTPError, httpx.StreamError, *LEAKS) as fault:
-            return answer_of(fault, sent=body.sent)
+            answer = answer_of(fault, sent=body.sent)
         finally:
             await self._connections.release(pool)
+        return answer if body.sent else replace(answer, detail=by_way(answer, self._proxy_url, self._unused_proxies))
 
     async def _send(self, pool: Pool, request: httpx.Request, channel: Channel | None) -> Answer:
         if channel is None:
@@ -203,12 +204,17 @@ async def _read(response: httpx.Response) -> Answer:
 
 
 class HecClients:
-    """Makes clients that share their TLS contexts."""
+    """Makes clients that share their TLS contexts.
 
-    def __init__(self, limits: WireLimits) -> None:
+    ``unused_proxies`` are the variables by which the environment names proxies: none is used, and a connection that
+    cannot be made says so.
+    """
+
+    def __init__(self, limits: WireLimits, *, unused_proxies: Sequence[str] = ()) -> None:
         self._limits = limits
+        self._unused_proxies = unused_proxies
         self._contexts = TlsContexts(age_max_s=limits.connection_age_max_s)
 
     def open(self, destination: Destination) -> HecClient:
         """A client for ``destination``; it connects when it posts."""
-        return HecClient(destination, self._limits, self._contexts)
+        return HecClient(destination, self._limits, self._contexts, self._unused_proxies)

@@ -100,6 +100,7 @@ STATUSES: Mapping[int, Row] = {
         Row(403, Meaning.HEC_TOKEN, Act.TENANT, _REFUSED),
         Row(404, Meaning.CLOSED, Act.SPLUNK, "no HEC at this address (or an indexer in rolling restart)"),
         Row(405, Meaning.CLOSED, Act.TENANT, "this address does not take posts"),
+        Row(407, Meaning.CLOSED, Act.TENANT, "a proxy on the way wants other credentials"),
         Row(408, Meaning.CLOSED, Act.SPLUNK, "the request took too long for somebody in between"),
         Row(413, Meaning.TOO_LARGE, Act.PAYLOAD, "too large for the destination"),
         Row(415, Meaning.ENCODING, Act.SPLUNK, "the content encoding is not understood"),

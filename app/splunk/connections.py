@@ -7,8 +7,8 @@ from contextlib import suppress
 import httpx
 
 from app.splunk.limits import WireLimits
-from app.splunk.tls import TlsContexts
-from app.tenants.model import Destination
+from app.splunk.tls import TlsContexts, UnusableFileError
+from app.tenants.model import Destination, Proxy, Tls
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For plain addresses: httpx would load the authorities of the world for nothing."""
@@ -28,12 +28,13 @@ class Pool:
 class Connections:
     """Hands out the pool to use now; an old one is closed once nobody uses it.
 
-    Proxies that the environment names are not used.
+    The destination's own proxy is used, and none that the environment names.
     """
 
     def __init__(self, destination: Destination, limits: WireLimits, contexts: TlsContexts) -> None:
         self._is_tls = destination.url.startswith("https:")
         self._tls = destination.tls
+        self._proxy = destination.proxy
         self._limits = limits
         self._contexts = contexts
         # One more for probes, and one for ack polls, so that neither waits for posts.
@@ -45,16 +46,17 @@ class Connections:
         """The pool for one exchange; to be followed by ``release``.
 
         Raises:
-            OSError: a file of ``tls`` cannot be read or used.
+            UnusableFileError: a file of ``tls`` holds nothing that can be used.
         """
         pool = self._pool
         if pool is None or self._is_aged(pool):
             context = await self._contexts.get(self._tls) if self._is_tls else _NO_TLS
+            proxy = None if self._proxy is None else await self._by_way_of(self._proxy)
             pool = self._pool  # perhaps another exchange has made one meanwhile
             if pool is None or self._is_aged(pool):
                 if pool is not None:
                     self._old.add(pool)
-                pool = self._pool = Pool(self._make(context))
+                pool = self._pool = Pool(self._make(context, proxy))
         pool.users += 1
         return pool
 
@@ -80,9 +82,22 @@ class Connections:
     def _is_aged(self, pool: Pool) -> bool:
         return time.monotonic() - pool.born >= self._limits.connection_age_max_s
 
-    def _make(self, context: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
+    async def _by_way_of(self, proxy: Proxy) -> httpx.Proxy:
+        context, credentials = None, None
+        if proxy.url.startswith("https:"):
+            try:
+                context = await self._contexts.get(Tls(ca_file=proxy.ca_file))
+            except UnusableFileError as fault:
+                raise UnusableFileError("the proxy's CA file", fault.why) from None
+        if proxy.credentials is not None:
+            user, _, password = proxy.credentials.value.decode().partition(":")
+            credentials = user, password
+        return httpx.Proxy(proxy.url, ssl_context=context, auth=credentials)
+
+    def _make(self, context: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.AsyncHTTPTransport:
         return httpx.AsyncHTTPTransport(
             verify=context,
+            proxy=proxy,
             trust_env=False,
             limits=httpx.Limits(max_connections=self._size, keepalive_expiry=self._limits.keepalive_s),
         )

@@ -42,12 +42,30 @@ class Tls:
     """How a destination's certificate is checked, and what the relay shows of itself. Verified by default."""
 
     verify: bool = True
-    ca_file: str | None = None
+    ca_file: Secret | None = None
+    """The authorities to trust, in PEM form; like the next ones no secret, but a file that is watched like one."""
     server_name: str | None = None
     pin_sha256: frozenset[str] = frozenset()
     """SHA-256 of whole certificates (DER), 64 lower-case hex digits; without ``ca_file`` all that is checked."""
-    client_cert: str | None = None
-    client_key: str | None = None
+    client_cert: Secret | None = None
+    client_key: Secret | None = None
+
+    @property
+    def files(self) -> tuple[Secret, ...]:
+        """Those that are named."""
+        return tuple(file for file in (self.ca_file, self.client_cert, self.client_key) if file is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """An HTTP proxy between the relay and a destination."""
+
+    url: str
+    """Scheme (``http``, ``https``), host and port."""
+    credentials: Secret | None = None
+    """``USER:PASSWORD``."""
+    ca_file: Secret | None = None
+    """The authorities to trust for the proxy's own certificate; ``None``: the system's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +101,8 @@ class Destination:
     tls: Tls = field(default_factory=Tls)
     more_urls: tuple[str, ...] = ()
     """Other addresses of the same Splunk, as ``url``; all are used in turn."""
+    proxy: Proxy | None = None
+    """``None``: it is reached directly, whatever the environment names."""
     ack: Ack | None = None
     """``None``: what Splunk accepts is delivered."""
 
@@ -90,6 +110,13 @@ class Destination:
     def urls(self) -> tuple[str, ...]:
         """Every address, ``url`` first."""
         return (self.url, *self.more_urls)
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Everything that a reference or a file of it gave."""
+        proxy = self.proxy or Proxy(url="")
+        own = (self.hec_token, proxy.credentials, proxy.ca_file)
+        return (*(secret for secret in own if secret is not None), *self.tls.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

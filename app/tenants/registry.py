@@ -15,7 +15,7 @@ from app.secrets.last_good import LastGoodSecrets, values_of
 from app.secrets.references import FileVersion, Marks, References, marks_of, read_file
 from app.tenants.file import yaml_text
 from app.tenants.file.assemble import NOTHING_KEPT, rotated, snapshot_of
-from app.tenants.file.trust import exposed_files
+from app.tenants.file.trust import exposed_files, is_private, unused_proxies
 from app.tenants.model import Snapshot
 
 _log = structlog.get_logger()
@@ -186,22 +186,20 @@ def _read(
                 yaml_text.parse(raw, file=file),
                 resolve=references.resolve,
                 good=good,
-                folder=path.parent,
                 file=file,
                 locate=lambda: yaml_text.spots(raw, file=file),
             )
         read = {path: marks[path], **references.marks}
         exposed = exposed_files(read, _secret_files(snapshot, references))
-        return replace(snapshot, warnings=(*snapshot.warnings, *exposed))
+        return replace(snapshot, warnings=(*snapshot.warnings, *exposed, *unused_proxies(snapshot, environ)))
     finally:
         marks.update(references.marks)
 
 
 def _secret_files(snapshot: Snapshot, references: References) -> set[Path]:
     """The files that hold a secret or a private key, as against certificates."""
-    secrets = {references.path(name) for name in values_of(snapshot) if name.startswith("file:")}
-    destinations = (destination for tenant in snapshot.tenants.values() for destination in tenant.destinations)
-    return secrets | {Path(found.tls.client_key) for found in destinations if found.tls.client_key is not None}
+    values = values_of(snapshot).items()
+    return {references.path(name) for name, value in values if name.startswith("file:") and is_private(value)}
 
 
 @contextmanager

@@ -327,4 +327,4 @@ async def test_a_ca_file_that_holds_no_certificate(tmp_path: Path) -> None:
         keys = f"url: '{url}', hec_token: env:HEC, tls: {{ca_file: ca.pem}}"
         status, output = await ran(tenants_file(tmp_path, acme=keys))
     assert status == 1
-    assert f"failed   acme/main tls: {tmp_path}/ca.pem cannot be used" in output
+    assert "failed   acme/main tls: ca.pem cannot be used" in output

@@ -44,6 +44,10 @@ class Papers:
         """One of the files."""
         return str(self.folder / name)
 
+    def file(self, name: str) -> Secret:
+        """One of them as a tenants file's reference gives it."""
+        return Secret(f"file:{name}", (self.folder / name).read_bytes())
+
     @property
     def fingerprint(self) -> str:
         """The server certificate's SHA-256."""
@@ -65,21 +69,9 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
     def run(*words: str) -> None:
         subprocess.run([openssl, *words], check=True, capture_output=True, cwd=folder)
 
-    run(
-        "req",
-        "-x509",
-        *key,
-        "-days",
-        "2",
-        "-subj",
-        "/CN=SplunkCommonCA",
-        "-config",
-        "ca.cnf",
-        "-keyout",
-        "ca.key",
-        "-out",
-        "ca.pem",
-    )
+    for name in ("ca", "other"):
+        authority = ["-x509", *key, "-days", "2", "-subj", "/CN=SplunkCommonCA", "-config", "ca.cnf"]
+        run("req", *authority, "-keyout", f"{name}.key", "-out", f"{name}.pem")
     for name, subject in (("server", "SplunkServerDefaultCert"), ("client", "relay")):
         run("req", *key, "-subj", f"/CN={subject}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
         signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", f"{name}.ext"]
@@ -118,7 +110,7 @@ async def post(url: str, tls: Tls) -> Answer:
 
 async def test_an_authority_as_splunk_makes_it_is_enough(papers: Papers) -> None:
     """Splunk's own lacks extensions that Python 3.13 asks for; chain and name are checked all the same."""
-    ca = papers.path("ca.pem")
+    ca = papers.file("ca.pem")
     async with splunk_of(papers) as splunk:
         fine = await post(splunk.url, Tls(ca_file=ca, server_name="SplunkServerDefaultCert"))
         other_name = await post(splunk.url, Tls(ca_file=ca, server_name="splunk.example"))
@@ -177,7 +169,7 @@ def test_a_stranger_gets_no_byte_of_http(
 
 async def test_a_pin_beside_an_authority_asks_for_both(papers: Papers) -> None:
     """The right pin does not excuse the wrong name, nor the right chain the wrong pin."""
-    ca, pin = papers.path("ca.pem"), frozenset({papers.fingerprint})
+    ca, pin = papers.file("ca.pem"), frozenset({papers.fingerprint})
     name = "SplunkServerDefaultCert"
     async with splunk_of(papers) as splunk:
         assert (await post(splunk.url, Tls(ca_file=ca, server_name=name, pin_sha256=pin))).code == 0
@@ -190,7 +182,7 @@ async def test_a_client_certificate_is_shown_where_splunk_asks_for_one(papers: P
     """``requireClientCert`` of inputs.conf; without one nothing gets through."""
     pin = frozenset({papers.fingerprint})
     async with splunk_of(papers, wants_client=True) as splunk:
-        known = Tls(pin_sha256=pin, client_cert=papers.path("client.pem"), client_key=papers.path("client.key"))
+        known = Tls(pin_sha256=pin, client_cert=papers.file("client.pem"), client_key=papers.file("client.key"))
         assert (await post(splunk.url, known)).code == 0
         assert (await post(splunk.url, Tls(pin_sha256=pin))).fault is not None
         assert splunk.request_count == 1
@@ -231,10 +223,32 @@ async def test_a_client_certificate_that_is_missing_is_told_and_nothing_is_in_do
 
 async def test_a_key_that_does_not_belong_to_the_certificate_is_told(papers: Papers) -> None:
     """In words that say which file; nobody is asked for a password."""
-    tls = Tls(client_cert=papers.path("client.pem"), client_key=papers.path("server.key"))
+    tls = Tls(client_cert=papers.file("client.pem"), client_key=papers.file("server.key"))
     answer = await post("https://127.0.0.1:9", tls)
     assert answer.fault is Fault.TLS_FAILED
     assert "client certificate" in answer.detail
+
+
+async def test_a_changed_authority_is_followed_like_a_secret(papers: Papers, tmp_path: Path) -> None:
+    """The file of authorities is replaced under the same name: what waited arrives. A bad one leaves the last good."""
+    (tmp_path / "ca.pem").write_bytes((papers.folder / "other.pem").read_bytes())
+    more = {"tls": {"ca_file": "ca.pem", "server_name": "SplunkServerDefaultCert"}}
+    async with (
+        splunk_of(papers) as splunk,
+        world(tmp_path, [Part("acme", splunk.url, "hec-secret", more=more)]) as made,
+    ):
+        await made.accept(2)
+        supervisor = made.run()
+        watching = asyncio.create_task(made.registry.watch(poll_s=0.02))
+        await until(lambda: any("certificate" in str(each) for each in supervisor.states()))
+        (tmp_path / "ca.pem").write_bytes((papers.folder / "ca.pem").read_bytes())
+        await made.until_settled()
+        (tmp_path / "ca.pem").write_text("an accident")
+        await until(lambda: any("file:ca.pem" in words for words in made.registry.snapshot.unresolved))
+        await made.accept(2)
+        await made.until_settled()
+        watching.cancel()
+        assert splunk.indexed_count == 4
 
 
 async def test_a_certificate_that_is_not_checked_is_counted_and_told_as_long_as_it_is_so(

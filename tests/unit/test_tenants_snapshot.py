@@ -82,7 +82,6 @@ def test_the_whole_document_becomes_a_snapshot() -> None:
             "shared_integrations": [{"client_secrets": ["env:SHARED"]}],
         },
         resolve=resolve,
-        folder=Path("conf"),
     )
     acme = Tenant(
         name="acme",
@@ -105,7 +104,7 @@ def test_the_whole_document_becomes_a_snapshot() -> None:
                     Route(when=Match({"project": ("checkout",), "level": ("fatal", "error")}), index="prod"),
                     Route(when=Match({"resource": ("comment",)}), drop=True),
                 ),
-                tls=Tls(ca_file="conf/ca.pem", server_name="SplunkServerDefaultCert"),
+                tls=Tls(ca_file=Secret("file:ca.pem", SECRETS["file:ca.pem"]), server_name="SplunkServerDefaultCert"),
             ),
         ),
         destination_names=("main",),

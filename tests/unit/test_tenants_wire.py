@@ -1,11 +1,11 @@
 """The keys of a destination that say how it is reached: addresses, TLS, acknowledgment."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.errors import ConfigError
+from app.model import Secret
 from app.tenants.file.assemble import snapshot_of
 from app.tenants.model import Ack, Destination
 
@@ -22,7 +22,7 @@ def destination(**keys: Any) -> Destination:
     """The one destination of a file with these keys."""
     splunk = {"name": "main", "hec_token": "env:HEC", "url": "https://one.example:8088", **keys}
     document = {"tenants": {"acme": {"sentry": {"client_secrets": ["env:SENTRY"]}, "splunk": [splunk]}}}
-    snapshot = snapshot_of(document, resolve=lambda name: FILES.get(name, b"secret"), folder=Path("etc"))
+    snapshot = snapshot_of(document, resolve=lambda name: FILES.get(name, b"secret"))
     found = snapshot.destination("acme", "main")
     assert found is not None
     return found
@@ -50,9 +50,9 @@ def test_pins_are_read_as_openssl_writes_them() -> None:
 
 
 def test_a_client_certificate_is_a_pair_of_files() -> None:
-    """Relative to the tenants file."""
+    """Named as the file names them, and held as what they hold."""
     tls = destination(tls={"client_cert": "client.pem", "client_key": "client.key"}).tls
-    assert (tls.client_cert, tls.client_key) == ("etc/client.pem", "etc/client.key")
+    assert tls.files == tuple(Secret(name, FILES[name]) for name in ("file:client.pem", "file:client.key"))
 
 
 @pytest.mark.parametrize(

@@ -10,38 +10,27 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import replace
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 from uuid import uuid4
 
 from app import __version__
 from app.cli.check import findings, test_event
+from app.cli.check.connection import Peer, Tunnel, connected
 from app.cli.check.findings import Certificate, Finding, certificate_of
 from app.model import Secret
 from app.splunk.acks import Poll, judge_poll
 from app.splunk.answers import Answer, parse_body
 from app.splunk.client import HecClient, HecClients, TlsContexts, WireLimits
-from app.splunk.tls import NotPinnedError, file_at_fault
-from app.tenants.model import Destination, Tls
+from app.splunk.tls import CA_FILE, NotPinnedError, UnusableFileError
+from app.tenants.model import Destination, Proxy, Tls
 
 _ACK_POLL_S: Final = 0.5
 _ANSWER_BYTES_MAX: Final = 65_536
-_GOODBYE_S: Final = 1.0
 _HEALTH: Final = "/services/collector/health"
 _PORTS: Final = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True, slots=True)
-class _Peer:
-    """Where to connect."""
-
-    address: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.address} port {self.port}"
 
 
 class Prober:
@@ -68,18 +57,26 @@ class Prober:
         return found
 
     async def _steps(self, destination: Destination, url: SplitResult) -> AsyncIterator[Finding]:
-        peer, found = await self._reach(url)
+        proxy = destination.proxy
+        if proxy is not None:
+            yield Finding("proxy", "ok", f"by way of the proxy {proxy.url}")
+        peer, found = await self._reach(url if proxy is None else urlsplit(proxy.url))
         for each in found:
             yield each
         if peer is None:
             return
+        if proxy is not None:
+            peer = replace(peer, tunnel=await self._tunnel(proxy, url))
         context = None
         if url.scheme == "https":
             context, finding = await self._tls(peer, destination, url.hostname or "")
             yield finding
             if context is None:
                 return
-        yield await self._health(peer, destination, url, context)
+        if proxy is not None and context is None:
+            yield Finding("health", "skipped", "not asked for by way of a proxy without a tunnel")
+        else:
+            yield await self._health(peer, destination, url, context)
         if destination.hec_token is not None:
             client = self._clients.open(destination)
             try:
@@ -131,7 +128,7 @@ class Prober:
             "sticky sessions.",
         )
 
-    async def _reach(self, url: SplitResult) -> tuple[_Peer | None, list[Finding]]:
+    async def _reach(self, url: SplitResult) -> tuple[Peer | None, list[Finding]]:
         """The first address that takes a connection, and what dns and tcp are like."""
         host, port = url.hostname or "", url.port or _PORTS[url.scheme]
         try:
@@ -145,7 +142,7 @@ class Prober:
         dns = Finding("dns", "ok", words)
         failed: Finding | None = None
         for address in addresses:
-            peer = _Peer(address, port)
+            peer = Peer(address, port)
             began = time.monotonic()
             try:
                 async with self._connected(peer, None, ""):
@@ -156,14 +153,22 @@ class Prober:
                 failed = failed or findings.tcp_failed(str(peer), fault, timeout_s=timeout_s)
         return None, [dns, failed] if failed else [dns]
 
-    async def _tls(self, peer: _Peer, destination: Destination, host: str) -> tuple[ssl.SSLContext | None, Finding]:
+    async def _tunnel(self, proxy: Proxy, url: SplitResult) -> Tunnel:
+        """What the proxy is to be asked for. If its CA file is of no use, the hec_token's step says so."""
+        parts, context = urlsplit(proxy.url), None
+        if parts.scheme == "https":
+            with suppress(UnusableFileError):
+                context = await self._contexts.get(Tls(ca_file=proxy.ca_file))
+        return Tunnel(proxy, parts.hostname or "", context, f"{url.hostname}:{url.port or _PORTS[url.scheme]}")
+
+    async def _tls(self, peer: Peer, destination: Destination, host: str) -> tuple[ssl.SSLContext | None, Finding]:
         """The context that connects, and what the certificate is like."""
         tls = destination.tls
         name = tls.server_name or host
         try:
             context = await self._contexts.get(tls)
-        except OSError as fault:
-            return None, await self._unusable(tls, fault)
+        except UnusableFileError as fault:
+            return None, _unusable(tls, fault)
         try:
             async with self._connected(peer, context, name) as (_, writer):
                 return context, _of_certificate(writer.get_extra_info("ssl_object"), tls)
@@ -174,14 +179,7 @@ class Prober:
         except OSError as fault:
             return None, findings.tls_failed(fault)
 
-    @staticmethod
-    async def _unusable(tls: Tls, fault: OSError) -> Finding:
-        """Which of the files cannot be used."""
-        if await asyncio.to_thread(file_at_fault, tls) == "the CA file":
-            return findings.ca_file_unusable(tls.ca_file or "", fault.strerror or "no certificate in it")
-        return findings.client_cert_unusable(tls.client_cert or "", fault.strerror or "not a pair in PEM form")
-
-    async def _shown(self, peer: _Peer, name: str) -> Certificate | None:
+    async def _shown(self, peer: Peer, name: str) -> Certificate | None:
         """What a certificate that does not verify says. Nothing is sent under it."""
         blind = ssl.create_default_context()
         blind.check_hostname = False
@@ -199,7 +197,7 @@ class Prober:
             return None
 
     async def _health(
-        self, peer: _Peer, destination: Destination, url: SplitResult, context: ssl.SSLContext | None
+        self, peer: Peer, destination: Destination, url: SplitResult, context: ssl.SSLContext | None
     ) -> Finding:
         name = destination.tls.server_name or url.hostname or ""
         request = (
@@ -226,25 +224,21 @@ class Prober:
         except (http.client.HTTPException, ValueError):
             return findings.health_failed("what answers does not speak HTTP" if raw else "no answer")
 
-    @asynccontextmanager
-    async def _connected(
-        self, peer: _Peer, context: ssl.SSLContext | None, name: str
-    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        """A connection, TLS included if there is a context; closed afterwards."""
-        async with asyncio.timeout(self._limits.connect_timeout_s):
-            reader, writer = await asyncio.open_connection(
-                peer.address,
-                peer.port,
-                ssl=context,
-                server_hostname=name if context else None,
-                ssl_shutdown_timeout=_GOODBYE_S if context else None,
-            )
-        try:
-            yield reader, writer
-        finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+    def _connected(
+        self, peer: Peer, context: ssl.SSLContext | None, name: str
+    ) -> AbstractAsyncContextManager[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        return connected(peer, context, name, timeout_s=self._limits.connect_timeout_s)
+
+
+def _unusable(tls: Tls, fault: UnusableFileError) -> Finding:
+    """Which of the files cannot be used."""
+    if fault.what == CA_FILE:
+        return findings.ca_file_unusable(_path(tls.ca_file), fault.why)
+    return findings.client_cert_unusable(_path(tls.client_cert), fault.why)
+
+
+def _path(file: Secret | None) -> str:
+    return "" if file is None else file.name.removeprefix("file:")
 
 
 def _of_certificate(tls_object: ssl.SSLObject, tls: Tls) -> Finding:

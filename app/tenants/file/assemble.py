@@ -5,7 +5,6 @@ Pure but for ``resolve``, which is handed in.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
@@ -18,6 +17,7 @@ from app.secrets.last_good import LastGoodSecrets, Resolve, Rule
 from app.tenants.file import rules
 from app.tenants.file.document import (
     PrivacyEntry,
+    ProxyEntry,
     RouteEntry,
     SplunkEntry,
     TenantEntry,
@@ -28,7 +28,7 @@ from app.tenants.file.document import (
 )
 from app.tenants.file.faults import Fault, Locate, Where, config_error, nowhere
 from app.tenants.file.trust import unbound_installations, weak_secrets
-from app.tenants.model import Ack, Destination, Match, Route, Snapshot, Tenant, Tls
+from app.tenants.model import Ack, Destination, Match, Proxy, Route, Snapshot, Tenant, Tls
 from app.tenants.privacy import Detail, Policy, Privacy, mask
 
 NO_NAMES: frozenset[str] = frozenset()
@@ -40,7 +40,6 @@ def snapshot_of(
     *,
     resolve: Resolve,
     good: Mapping[str, bytes] = NOTHING_KEPT,
-    folder: Path = Path(),
     file: str = "tenants",
     locate: Locate = nowhere,
 ) -> Snapshot:
@@ -50,7 +49,6 @@ def snapshot_of(
         document: mappings, lists and text as the file has them.
         resolve: gives the value of ``env:NAME`` or ``file:PATH``, or raises ``ConfigError``.
         good: values that stay in force for references that do not resolve now.
-        folder: what relative paths start from.
         file: how errors call the document.
         locate: gives line and column of each place, for errors.
 
@@ -63,7 +61,7 @@ def snapshot_of(
         entry = TenantsEntry.model_validate(document)
     except ValidationError as error:
         raise config_error(faults_of(error), file=file, locate=locate) from None
-    assembly = _Assembly(LastGoodSecrets(resolve, good), folder)
+    assembly = _Assembly(LastGoodSecrets(resolve, good))
     snapshot = assembly.snapshot(entry)
     faults = [*_conflicts(entry), *assembly.faults]
     if faults:
@@ -107,10 +105,9 @@ def _snapshot_of(
 class _Assembly:
     """Builds a snapshot out of a document that has the right shape, collecting what does not resolve."""
 
-    def __init__(self, keeping: LastGoodSecrets, folder: Path) -> None:
+    def __init__(self, keeping: LastGoodSecrets) -> None:
         self.faults: list[Fault] = []
         self._keeping = keeping
-        self._folder = folder
 
     def snapshot(self, entry: TenantsEntry) -> Snapshot:
         """The whole; of use only if ``faults`` is empty afterwards."""
@@ -169,6 +166,7 @@ class _Assembly:
             name=entry.name,
             url=entry.addresses[0],
             more_urls=entry.addresses[1:],
+            proxy=None if entry.proxy is None else self._proxy(entry.proxy, (*where, "proxy")),
             ack=Ack(poll_s=entry.ack_poll_s, expiry_s=entry.ack_expiry_s) if entry.ack else None,
             hec_token=self._secret(entry.hec_token, rules.hec_token, (*where, "hec_token")),
             hec_token_ref=entry.hec_token,
@@ -190,12 +188,16 @@ class _Assembly:
             client_key=self._file(entry.client_key, rules.private_key, (*where, "client_key")),
         )
 
-    def _file(self, name: str | None, rule: Rule, where: Where) -> str | None:
-        """Where a file of ``tls`` is, once its content was looked at; it is read again by whoever needs it."""
-        if name is None:
-            return None
-        self._secret(f"file:{name}", rule, where)
-        return str(self._folder / name)
+    def _proxy(self, entry: ProxyEntry, where: Where) -> Proxy:
+        credentials = None
+        if entry.credentials is not None:
+            credentials = self._secret(entry.credentials, rules.proxy_credentials, (*where, "credentials"))
+        ca_file = self._file(entry.ca_file, rules.certificates, (*where, "ca_file"))
+        return Proxy(url=entry.url, credentials=credentials, ca_file=ca_file)
+
+    def _file(self, name: str | None, rule: Rule, where: Where) -> Secret | None:
+        """A file of certificates or with a key, under the reference that would name it."""
+        return None if name is None else self._secret(f"file:{name}", rule, where)
 
     def _secrets(self, references: tuple[str, ...], rule: Rule, where: Where) -> tuple[Secret, ...]:
         found = (self._secret(each, rule, (*where, number)) for number, each in enumerate(references))
@@ -284,6 +286,9 @@ def _warnings(entry: TenantsEntry) -> Iterator[str]:
             who = f"{name}/{destination.name}"
             if destination.addresses[0].startswith("http://"):
                 yield f"{who}: its url is plain http, so the hec_token and everything else travels in the clear"
+            proxy = destination.proxy
+            if proxy is not None and proxy.credentials is not None and proxy.url.startswith("http://"):
+                yield f"{who}: its proxy's url is plain http, so proxy.credentials travel in the clear"
             if destination.tls is not None and not destination.tls.verify:
                 yield f"{who}: tls.verify is off, so anybody on the way can take the hec_token and the hooks"
         if tenant.sentry.installations and not entry.shared_integrations:
@@ -299,10 +304,23 @@ def _uses(snapshot: Snapshot, only: str | None) -> Iterator[tuple[Secret, Rule]]
         yield from ((each, rules.legacy_key) for each in tenant.legacy_keys)
         if tenant.privacy.hash_key is not None:
             yield tenant.privacy.hash_key, rules.hash_key
-        tokens = (each.hec_token for each in tenant.destinations)
-        yield from ((each, rules.hec_token) for each in tokens if each is not None)
+        for destination in tenant.destinations:
+            yield from _uses_of(destination)
     if only is None:
         yield from ((each, rules.client_secret) for each in snapshot.shared_secrets)
+
+
+def _uses_of(destination: Destination) -> Iterator[tuple[Secret, Rule]]:
+    tls, proxy = destination.tls, destination.proxy or Proxy(url="")
+    uses = (
+        (destination.hec_token, rules.hec_token),
+        (tls.ca_file, rules.certificates),
+        (tls.client_cert, rules.certificates),
+        (tls.client_key, rules.private_key),
+        (proxy.credentials, rules.proxy_credentials),
+        (proxy.ca_file, rules.certificates),
+    )
+    yield from ((secret, rule) for secret, rule in uses if secret is not None)
 
 
 def _with_values(tenant: Tenant, fresh: Mapping[str, bytes]) -> Tenant:
@@ -310,6 +328,7 @@ def _with_values(tenant: Tenant, fresh: Mapping[str, bytes]) -> Tenant:
     key = tenant.privacy.hash_key
     keys = () if key is None else (key,)
     names = {each.hec_token_ref for each in tenant.destinations}
+    names.update(secret.name for each in tenant.destinations for secret in each.secrets)
     names.update(each.name for each in (*tenant.client_secrets, *tenant.legacy_keys, *keys))
     if not fresh.keys() & names:
         return tenant
@@ -321,13 +340,29 @@ def _with_values(tenant: Tenant, fresh: Mapping[str, bytes]) -> Tenant:
         client_secrets=_fresh(tenant.client_secrets, fresh),
         legacy_keys=_fresh(tenant.legacy_keys, fresh),
         privacy=privacy,
-        destinations=tuple(
-            replace(each, privacy=privacy, hec_token=Secret(each.hec_token_ref, fresh[each.hec_token_ref]))
-            if each.hec_token_ref in fresh
-            else replace(each, privacy=privacy)
-            for each in tenant.destinations
-        ),
+        destinations=tuple(_with_fresh(replace(each, privacy=privacy), fresh) for each in tenant.destinations),
     )
+
+
+def _with_fresh(destination: Destination, fresh: Mapping[str, bytes]) -> Destination:
+    """The destination with these values."""
+
+    def renewed(secret: Secret | None) -> Secret | None:
+        return None if secret is None else Secret(secret.name, fresh.get(secret.name, secret.value))
+
+    reference, tls, proxy = destination.hec_token_ref, destination.tls, destination.proxy
+    if reference in fresh:
+        destination = replace(destination, hec_token=Secret(reference, fresh[reference]))
+    if tls.files:
+        tls = replace(
+            tls,
+            ca_file=renewed(tls.ca_file),
+            client_cert=renewed(tls.client_cert),
+            client_key=renewed(tls.client_key),
+        )
+    if proxy is not None:
+        proxy = replace(proxy, credentials=renewed(proxy.credentials), ca_file=renewed(proxy.ca_file))
+    return replace(destination, tls=tls, proxy=proxy)
 
 
 def _fresh(secrets: tuple[Secret, ...], fresh: Mapping[str, bytes]) -> tuple[Secret, ...]:

@@ -86,6 +86,25 @@ class TlsEntry(Entry):
         return self
 
 
+class ProxyEntry(Entry):
+    """The proxy that a destination is reached by; one text is its url."""
+
+    url: Annotated[str, AfterValidator(rules.proxy_url)]
+    credentials: Reference | None = None
+    ca_file: Line | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _url_alone(cls, value: object) -> object:
+        return {"url": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Self:
+        if self.ca_file is not None and self.url.startswith("http://"):
+            raise ValueError("its url begins with http://, so ca_file has nothing to hold for")
+        return self
+
+
 class SplunkEntry(Entry):
     """One destination of a tenant."""
 
@@ -100,6 +119,7 @@ class SplunkEntry(Entry):
     routes: tuple[RouteEntry, ...] = ()
     tls: TlsEntry | None = None
     urls: tuple[Url, ...] = ()
+    proxy: ProxyEntry | None = None
     ack: bool = False
     ack_poll_s: Annotated[float, AfterValidator(rules.ack_poll_s)] = 5.0
     ack_expiry_s: Annotated[float, AfterValidator(rules.ack_expiry_s)] = 300.0

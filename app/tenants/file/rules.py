@@ -162,6 +162,21 @@ def hec_url(text: str) -> str:
     return f"{scheme.lower()}://{parts.netloc.lower().removesuffix(':')}{path}"
 
 
+def proxy_url(text: str) -> str:
+    """The address of a proxy: scheme, host and port, nothing else."""
+    found = hec_url(text)
+    if urlsplit(found).path or "/services/collector" in text:
+        raise ValueError("must be the address of a proxy alone, such as http://proxy.example:3128")
+    return found
+
+
+def proxy_credentials(value: bytes) -> bytes:
+    """User and password for a proxy, with a colon between them (RFC 7617)."""
+    if not _PRINTABLE.fullmatch(value) or not value.partition(b":")[1]:
+        raise ValueError("must be USER:PASSWORD in printable ASCII")
+    return value
+
+
 def _host(text: str) -> bool:
     """Whether this is a host name or an address."""
     try:

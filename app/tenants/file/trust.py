@@ -8,7 +8,8 @@ from typing import Final
 
 from app.model import Secret
 from app.secrets.references import FileVersion
-from app.tenants.model import Tenant
+from app.tenants.model import Snapshot, Tenant
+from app.tenants.proxies import proxy_variables
 
 SECRET_BYTES_MIN: Final = 16
 """A client secret of Sentry has 64 characters; one of fewer bytes than this can be found by trying."""
@@ -48,6 +49,28 @@ def exposed_files(versions: Mapping[Path, FileVersion | None], secret: Collectio
             yield f"{path}: everybody on this machine may change it (mode {stat.S_IMODE(version.mode):04o})"
         elif version.mode & stat.S_IROTH and path in secret:
             yield f"{path}: everybody on this machine may read it (mode {stat.S_IMODE(version.mode):04o})"
+
+
+def is_private(value: bytes) -> bool:
+    """Whether a file is a secret, and not certificates alone, which everybody may see."""
+    return b"-----BEGIN CERTIFICATE-----" not in value or b"PRIVATE KEY-----" in value
+
+
+def unused_proxies(snapshot: Snapshot, environ: Mapping[str, str]) -> Iterator[str]:
+    """A sentence where the environment names a proxy and a destination has none: it is reached directly."""
+    named = proxy_variables(environ)
+    direct = [
+        f"{tenant.name}/{destination.name}"
+        for tenant in snapshot.tenants.values()
+        for destination in tenant.destinations
+        if destination.proxy is None
+    ]
+    if named and direct:
+        more = f" and {len(direct) - 1} more" if len(direct) > 1 else ""
+        yield (
+            f"{', '.join(named)} of the environment is not used: {direct[0]}{more} is reached directly; "
+            "where a proxy is needed, it stands in the destination's proxy"
+        )
 
 
 def _client_secrets(tenants: Mapping[str, Tenant], shared: tuple[Secret, ...]) -> Iterator[tuple[str, Secret]]:

@@ -1,13 +1,17 @@
 """What every test may ask for, how thoroughly it looks, and what a run says that it left out."""
 
 import os
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.memory import memory
 from tests.postgres_server import PostgresServer
 
 POSTGRES_URL = "RELAY_TEST_POSTGRES_URL"
@@ -44,6 +48,18 @@ def postgres_url() -> Iterator[str]:
         return
     with PostgresServer(log_in_memory=True) as server:
         yield server.url
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Folders of tests lie in memory, and go at the end; ``--basetemp`` names another place, and leaves them."""
+    folder = memory()
+    if folder is None or config.option.basetemp or hasattr(config, "workerinput"):
+        return
+    for left in folder.glob("relay-tests-*"):
+        if not Path("/proc", left.name.split("-")[2]).exists():  # a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
+    config.option.basetemp = tempfile.mkdtemp(prefix=f"relay-tests-{os.getpid()}-", dir=folder)
+    config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

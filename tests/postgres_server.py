@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.memory import memory
+
 VERSION_FOLDER = "pginstall18"
 USER = "nobody"
 """PostgreSQL refuses to run as root; then it runs as this user."""
 START_S = 60
-MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own in it
-MEMORY_BYTES_MIN = 2_000_000_000
 WATCH = """
 import os, shutil, signal, sys, time
 sys.stdin.read()
@@ -41,16 +41,15 @@ autovacuum_naptime = 5s
 class PostgresServer:
     """One server on a Unix socket. ``with`` it: made, started, and gone at the end.
 
-    With ``log_in_memory`` commits do not wait for a disk, where there is memory for that: an accept has 0.8 s, and a
-    disk that others keep busy takes longer now and then. Nothing is different for a server or client that is killed.
+    With ``log_in_memory`` commits do not wait for a disk, where there is memory for that.
     """
 
     def __init__(self, *, log_in_memory: bool = False, **conf: str) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="relay-pg-"))
         self._data = self._folder / "data"
         self._folders = [self._folder]
-        if log_in_memory and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES_MIN:
-            self._folders.append(Path(tempfile.mkdtemp(prefix="relay-pg-", dir=MEMORY)))
+        if log_in_memory and (in_memory := memory()):
+            self._folders.append(Path(tempfile.mkdtemp(prefix="relay-pg-", dir=in_memory)))
             conf = {"max_wal_size": "256MB", **conf}
         self._conf = conf
         self._as_root = os.geteuid() == 0

@@ -47,11 +47,14 @@ class _Claim(NamedTuple):
 class Dispatcher:
     """Owns the senders, one a stream, made when they are needed."""
 
-    def __init__(self, spool: Spool, context: DeliveryContext, transform: Transform) -> None:
+    def __init__(
+        self, spool: Spool, context: DeliveryContext, transform: Transform, *, steady: Callable[[], float]
+    ) -> None:
         self.senders: dict[Stream, DestinationSender] = {}
         self._spool = spool
         self._context = context
         self._render = partial(render, transform=transform, event_bytes_max=context.limits.event_bytes_max)
+        self._steady = steady
         self._ending: set[DestinationSender] = set()
         self._missing: dict[Stream, float] = {}
         self._wake = asyncio.Event()
@@ -153,7 +156,7 @@ class Dispatcher:
         burials: list[Burial] = []
         back: defaultdict[float, list[Delivery]] = defaultdict(list)
         touched: set[DestinationSender] = set()
-        begun = slice_begun = time.monotonic()
+        begun = slice_begun = self._steady()
         for delivery in deliveries:
             sender = self._sender(delivery.stream)
             if sender is None:
@@ -173,14 +176,14 @@ class Dispatcher:
                 burials.append(made)
             else:
                 filtered.append(delivery)
-            if time.monotonic() - slice_begun > SLICE_S:
+            if self._steady() - slice_begun > SLICE_S:
                 self._pump(touched)
                 await asyncio.sleep(0)
-                slice_begun = time.monotonic()
+                slice_begun = self._steady()
         self._pump(touched)
         self._write(filtered, burials, back)
         if deliveries:
-            self._cost_s += ((time.monotonic() - begun) / len(deliveries) - self._cost_s) / 4
+            self._cost_s += ((self._steady() - begun) / len(deliveries) - self._cost_s) / 4
 
     @staticmethod
     def _pump(senders: set[DestinationSender]) -> None:

@@ -49,6 +49,7 @@ class Supervisor:
         transform: Transform = real_transform,
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self.problem: str | None = None
         """Why delivering has ended for good, in words; ``None`` while it runs."""
@@ -70,7 +71,7 @@ class Supervisor:
             spawn=self._spawn,
             wake=lambda: self._dispatcher.wake(),  # noqa: PLW0108  the dispatcher is made of this very value
         )
-        self._dispatcher = Dispatcher(spool, context, transform)
+        self._dispatcher = Dispatcher(spool, context, transform, steady=steady)
         self._housekeeping = Housekeeping(
             spool, tenants, retention, observer=observer, sweep=partial(self._dispatcher.sweep, idle_s=IDLE_S)
         )
@@ -113,6 +114,11 @@ class Supervisor:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ABANDON_S):
                 await asyncio.gather(*(sender.abandon() for sender in senders))
+
+    @property
+    def claimed(self) -> int:
+        """How many deliveries are held here; each is until the spool knows its outcome and the observer was told."""
+        return len(self._claims)
 
     @property
     def trouble(self) -> str | None:

@@ -138,12 +138,12 @@ class World:
             payload=orjson.dumps({"action": "created", "data": {"issue": issue}}),
         )
 
-    async def until_settled(self, *, timeout_s: float = 60.0) -> None:
-        """Wait until nothing waits in the spool."""
+    async def until_settled(self, *, timeout_s: float = 180.0) -> None:
+        """Wait until nothing waits in the spool, and the observer was told of everything."""
         await until_async(self._nothing_waits, timeout_s=timeout_s)
 
     async def _nothing_waits(self) -> bool:
-        return await self.waiting() == 0
+        return await self.waiting() == 0 and not self.supervisor.claimed
 
     async def waiting(self, tenant: str | None = None) -> int:
         """How many deliveries wait."""
@@ -277,14 +277,14 @@ async def acme(folder: Path, splunk: StandInSplunk, *, batch: int = 0, **limits:
         yield made
 
 
-async def until(true: Callable[[], object], *, timeout_s: float = 60.0) -> None:
+async def until(true: Callable[[], object], *, timeout_s: float = 180.0) -> None:
     """Wait for a condition that has no event of its own."""
     async with asyncio.timeout(timeout_s):
         while not true():
             await asyncio.sleep(0.005)
 
 
-async def until_async(true: Callable[[], Any], *, timeout_s: float = 60.0) -> None:
+async def until_async(true: Callable[[], Any], *, timeout_s: float = 180.0) -> None:
     """Wait for a condition that has to be asked for."""
     async with asyncio.timeout(timeout_s):
         while not await true():

@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,14 +17,25 @@ from tests.contract.engines import hook
 from tests.soon import soon
 
 
-class _SlowDisk(sqlite3.Connection):
-    """Takes 100 ms to sync, and never on the thread that may not wait for it."""
+class _HungDisk(sqlite3.Connection):
+    """Syncs once it is let go, and never on the thread that may not wait for it."""
+
+    answers: threading.Event
 
     def execute(self, sql: str, *rest: object) -> sqlite3.Cursor:
         if sql == "COMMIT":
             assert threading.current_thread() is not threading.main_thread(), "the event loop's thread syncs"
-            time.sleep(0.1)
+            assert self.answers.wait(180)
         return super().execute(sql, *rest)  # type: ignore[arg-type] # passed on as it came
+
+
+def _hung_disk() -> type[_HungDisk]:
+    """A disk that nobody has let go yet."""
+
+    class Disk(_HungDisk):
+        answers = threading.Event()
+
+    return Disk
 
 
 class _Numbers:
@@ -70,20 +80,28 @@ def _numbers(
     return open_it
 
 
+async def _until_begun(store: _Numbers, *, groups: int = 1) -> None:
+    """So many groups are written, and the last one's sync has been asked for or is about to be."""
+    async with asyncio.timeout(180):
+        while len(store.groups) < groups:
+            await asyncio.sleep(0.001)
+
+
 async def test_a_slow_disk_does_not_stall_the_event_loop(tmp_path: Path) -> None:
-    """While a sync takes 100 ms the loop turns, and what comes in meanwhile shares the next one."""
-    store = _Numbers()
+    """While it syncs the loop turns, and what comes in meanwhile shares the next sync."""
+    store, disk = _Numbers(), _hung_disk()
     path = tmp_path / "slow.db"
-    writer = GroupCommit(path, _numbers(path, factory=_SlowDisk), store, jobs_max=1000, on_fatal=pytest.fail)
-    waiting = []
-    for number in range(0, 500, 5):
-        waiting += [writer.put(each) for each in range(number, number + 5)]
-        await asyncio.sleep(0.002)
-    assert await asyncio.gather(*waiting) == list(range(500))
+    writer = GroupCommit(path, _numbers(path, factory=disk), store, jobs_max=1000, on_fatal=pytest.fail)
+    waiting = [writer.put(0)]
+    await _until_begun(store)
+    for number in range(1, 201):
+        waiting.append(writer.put(number))
+        await asyncio.sleep(0)
+    assert store.groups == [1]
+    disk.answers.set()
+    assert await asyncio.gather(*waiting) == list(range(201))
     await writer.close()
-    # Did the loop wait for the syncs, each of its 100 turns would have one of its own.
-    assert len(store.groups) < 50
-    assert max(store.groups) > 5
+    assert store.groups == [1, 200]
 
 
 async def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
@@ -106,14 +124,13 @@ async def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
 async def test_one_fault_in_a_group_is_everybodys_and_the_next_group_is_fine(tmp_path: Path) -> None:
     """A transaction is whole or not at all: nobody is told stored when it was rolled back."""
     path = tmp_path / "fault.db"
-    store = _Numbers()
-    writer = GroupCommit(path, _numbers(path, factory=_SlowDisk), store, jobs_max=100, on_fatal=pytest.fail)
+    store, disk = _Numbers(), _hung_disk()
+    writer = GroupCommit(path, _numbers(path, factory=disk), store, jobs_max=100, on_fatal=pytest.fail)
     first = writer.put(1)
-    async with asyncio.timeout(30):
-        while not store.groups:
-            await asyncio.sleep(0.001)
+    await _until_begun(store)
     bad = writer.do(lambda c: c.execute("INSERT INTO nowhere VALUES (1)"))
     with_it = writer.put(2)
+    disk.answers.set()
     assert await first == 1
     with pytest.raises(SpoolError):
         await bad
@@ -129,35 +146,23 @@ def problem_of(writer: GroupCommit) -> str:
     return writer.problem or ""
 
 
-class _HungDisk(sqlite3.Connection):
-    """Syncs once it is let go."""
-
-    answers = threading.Event()
-
-    def execute(self, sql: str, *rest: object) -> sqlite3.Cursor:
-        if sql == "COMMIT":
-            assert self.answers.wait(60)
-        return super().execute(sql, *rest)  # type: ignore[arg-type] # passed on as it came
-
-
 async def test_a_disk_that_hangs_is_answered_for_within_a_second(tmp_path: Path) -> None:
     """Who waits is told, and so is readiness; what was given up is not stored later, and the writer goes on."""
-    path, store = tmp_path / "hung.db", _Numbers()
-    writer = GroupCommit(path, _numbers(path, factory=_HungDisk), store, jobs_max=9, on_fatal=pytest.fail)
-    _HungDisk.answers.set()
+    store, disk = _Numbers(), _hung_disk()
+    path = tmp_path / "hung.db"
+    writer = GroupCommit(path, _numbers(path, factory=disk), store, jobs_max=9, on_fatal=pytest.fail)
+    disk.answers.set()
     assert await writer.put(0) == 0
-    _HungDisk.answers.clear()
+    disk.answers.clear()
     under_way = writer.put(1)
-    async with asyncio.timeout(30):
-        while len(store.groups) < 2:
-            await asyncio.sleep(0.001)
+    await _until_begun(store, groups=2)
     queued, settled = writer.put(2), writer.do(lambda c: c.execute("INSERT INTO numbers VALUES (3)"))
     for waiting in (under_way, queued):
         with pytest.raises(NotStored, match="spool_unavailable"):
             await soon(waiting, 1.0)
     assert not settled.done()
     assert "the disk has not answered for" in problem_of(writer)
-    _HungDisk.answers.set()
+    disk.answers.set()
     await settled
     assert await writer.put(4) == 4
     assert problem_of(writer) == ""

@@ -29,9 +29,9 @@ def test_it_gives_the_relay_what_it_needs(file: Path) -> None:
     assert value(file, "proxy_request_buffering") == "on"
     assert value(file, "proxy_http_version") == "1.1"
     assert seconds(value(file, "keepalive_timeout")) < Settings().keepalive_s
-    locations = re.findall(r"^\s*location (?:~ \^)?(\S+)", text(file), re.MULTILINE)
-    assert locations
-    assert all(location.startswith("/sentry") for location in locations)
+    locations = re.findall(r"^\s*location (?:~ \^)?(\S+) \{(.*)$", text(file), re.MULTILINE)
+    assert ("/", " return 404; }") in locations
+    assert all(location.startswith("/sentry") for location, _ in locations if location != "/")
     assert "return 30" not in text(file)
     assert "proxy_redirect" not in text(file)
 

@@ -30,11 +30,12 @@ class _HungDisk(sqlite3.Connection):
 
 
 def _hung_disk() -> type[_HungDisk]:
-    """A disk that nobody has let go yet."""
+    """A disk of its own, which answers until it is told otherwise."""
 
     class Disk(_HungDisk):
         answers = threading.Event()
 
+    Disk.answers.set()
     return Disk
 
 
@@ -92,16 +93,18 @@ async def test_a_slow_disk_does_not_stall_the_event_loop(tmp_path: Path) -> None
     store, disk = _Numbers(), _hung_disk()
     path = tmp_path / "slow.db"
     writer = GroupCommit(path, _numbers(path, factory=disk), store, jobs_max=1000, on_fatal=pytest.fail)
-    waiting = [writer.put(0)]
-    await _until_begun(store)
-    for number in range(1, 201):
+    assert await writer.put(0) == 0
+    disk.answers.clear()
+    waiting = [writer.put(1)]
+    await _until_begun(store, groups=2)
+    for number in range(2, 202):
         waiting.append(writer.put(number))
         await asyncio.sleep(0)
-    assert store.groups == [1]
+    assert store.groups == [1, 1]
     disk.answers.set()
-    assert await asyncio.gather(*waiting) == list(range(201))
+    assert await asyncio.gather(*waiting) == list(range(1, 202))
     await writer.close()
-    assert store.groups == [1, 200]
+    assert store.groups == [1, 1, 200]
 
 
 async def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
@@ -126,8 +129,10 @@ async def test_one_fault_in_a_group_is_everybodys_and_the_next_group_is_fine(tmp
     path = tmp_path / "fault.db"
     store, disk = _Numbers(), _hung_disk()
     writer = GroupCommit(path, _numbers(path, factory=disk), store, jobs_max=100, on_fatal=pytest.fail)
+    assert await writer.put(0) == 0
+    disk.answers.clear()
     first = writer.put(1)
-    await _until_begun(store)
+    await _until_begun(store, groups=2)
     bad = writer.do(lambda c: c.execute("INSERT INTO nowhere VALUES (1)"))
     with_it = writer.put(2)
     disk.answers.set()
@@ -137,7 +142,7 @@ async def test_one_fault_in_a_group_is_everybodys_and_the_next_group_is_fine(tmp
     with pytest.raises(NotStored, match="spool_unavailable"):
         await with_it
     assert await writer.put(3) == 3
-    assert await writer.do(lambda c: c.execute("SELECT n FROM numbers ORDER BY n").fetchall()) == [(1,), (3,)]
+    assert await writer.do(lambda c: c.execute("SELECT n FROM numbers ORDER BY n").fetchall()) == [(0,), (1,), (3,)]
     await writer.close()
 
 
@@ -151,7 +156,6 @@ async def test_a_disk_that_hangs_is_answered_for_within_a_second(tmp_path: Path)
     store, disk = _Numbers(), _hung_disk()
     path = tmp_path / "hung.db"
     writer = GroupCommit(path, _numbers(path, factory=disk), store, jobs_max=9, on_fatal=pytest.fail)
-    disk.answers.set()
     assert await writer.put(0) == 0
     disk.answers.clear()
     under_way = writer.put(1)

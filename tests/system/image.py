@@ -23,7 +23,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 BASE = "localhost/python:3.13-slim"
 TAG = "localhost/sentry-splunk-relay:test"
 PYTHON = "python3.13"
-DEBIAN_TOOLS = ("debootstrap", "buildah", "podman", "runc")
+DEBIAN_TOOLS = ("debootstrap", "buildah", "podman", "runc", "catatonit")
 # What Debian's own CPython of that age is linked with, and what its official image has besides.
 DEBIAN_PACKAGES = (
     "ca-certificates,netbase,tzdata,libssl3,libsqlite3-0,libffi8,libreadline8,zlib1g,libbz2-1.0,"

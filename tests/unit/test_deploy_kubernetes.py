@@ -90,6 +90,7 @@ def test_every_relay_starts_with_its_settings(case: Case) -> None:
     """Each variable is a setting with a value that it takes; the spool is the engine's that the role needs."""
     for owner, _, container in relays(case):
         settings = settings_of(container)
+        assert settings.trusted_proxies, "every sender would be the proxy"
         alone = owner["kind"] == "StatefulSet"
         assert settings.spool_url.startswith("sqlite" if alone else "postgresql")
         role = [] if alone else ["--role", container["args"][-1]]

@@ -32,6 +32,8 @@ def test_it_gives_the_relay_what_it_needs(file: Path) -> None:
     locations = re.findall(r"^\s*location (?:~ \^)?(\S+) \{(.*)$", text(file), re.MULTILINE)
     assert ("/", " return 404; }") in locations
     assert all(location.startswith("/sentry") for location, _ in locations if location != "/")
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in text(file)
+    assert int(value(file, "limit_conn senders")) >= 100
     assert "return 30" not in text(file)
     assert "proxy_redirect" not in text(file)
 

@@ -257,6 +257,7 @@ def retention_limits_of(settings: Settings) -> RetentionLimits:
     return RetentionLimits(
         waiting_age_max_s=settings.waiting_age_max_s,
         dedup_window_s=settings.dedup_window_s,
+        dedup_keys_max=settings.dedup_keys_max,
         dead_age_max_s=settings.dead_age_max_s,
         dead_bytes_max=settings.dead_bytes_max,
         history_age_max_s=settings.history_age_max_s,
@@ -271,6 +272,7 @@ def bounds_of(settings: Settings) -> SpoolLimits:
         bytes_max=settings.spool_bytes_max,
         dead_bytes_max=settings.dead_bytes_max,
         dead_age_max_s=settings.dead_age_max_s,
+        dedup_keys_max=settings.dedup_keys_max,
     )
 
 

@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from app.errors import IngestRefusal
-from app.model import SpoolLimits, SpoolStats, Stream
+from app.model import Sender, SpoolLimits, SpoolStats, Stream
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # a line more a counter that nobody reads
 
@@ -57,6 +57,12 @@ class Metrics:
             "relay_hooks_repeated",
             "Hooks answered 202 that were stored before.",
             ["tenant"],
+            registry=self.registry,
+        )
+        self._same_body = Counter(
+            "relay_hooks_same_body",
+            "Hooks stored although a hook with the very same bytes was stored before: one like it, or a replay.",
+            ["tenant", "sender"],
             registry=self.registry,
         )
         self._children: dict[tuple[str, bool], Counter] = {}
@@ -184,6 +190,7 @@ class Metrics:
                 ("payload_bytes", "Payload bytes the spool may hold."),
                 ("dead_bytes", "Payload bytes of dead letters the spool may hold."),
                 ("oldest_dead_seconds", "Age at which a dead letter is discarded."),
+                ("dedup_keys", "Idempotency keys and digests of bytes that may be remembered."),
             )
         }
 
@@ -194,6 +201,10 @@ class Metrics:
             child = self._children[tenant, fresh] = (self._hooks if fresh else self._repeats).labels(tenant)
         child.inc()
         self._accept_seconds.observe(seconds)
+
+    def same_body(self, tenant: str, *, sender: Sender) -> None:
+        """A hook was stored that has the very same bytes as an earlier one."""
+        self._same_body.labels(tenant, sender).inc()
 
     def refused(self, code: str) -> None:
         """One request was refused."""
@@ -272,6 +283,7 @@ class Metrics:
         self._limits["payload_bytes"].set(bounds.bytes_max)
         self._limits["dead_bytes"].set(bounds.dead_bytes_max)
         self._limits["oldest_dead_seconds"].set(bounds.dead_age_max_s)
+        self._limits["dedup_keys"].set(bounds.dedup_keys_max)
 
     def tenants(self, *, count: int, refused: bool, unresolved: int) -> None:
         """The tenants in force, as they are at the moment of a scrape."""
@@ -310,6 +322,9 @@ class _Books(Collector):
         buried = self._stats.oldest_dead_at
         dead_s = 0.0 if buried is None else max(0.0, self._now - buried)
         yield _gauge("relay_spool_oldest_dead_seconds", "How long the oldest dead letter has been one.", dead_s)
+        yield _gauge(
+            "relay_spool_dedup_keys", "Idempotency keys and digests of bytes remembered.", self._stats.dedup_keys
+        )
         yield _gauge("relay_spool_history", "Ended deliveries that can still be shown.", self._stats.history)
 
     def _by_stream(self) -> Iterator[Metric]:

@@ -33,7 +33,9 @@ class Hook:
     """
 
     delivery_id: str
-    """32 lower-case hex digits, derived, the same on every worker, replica and resend."""
+    """32 lower-case hex digits, the same on every copy. Derived from the sender's idempotency key where there is one,
+    else from the bytes and this very receipt of them (the spool answers a resend with the first one's).
+    """
     tenant: str
     """The tenant's name; empty while parked, that is: no tenant claims ``installation`` yet."""
     installation: str = ""
@@ -49,8 +51,16 @@ class Hook:
     """The reference of the secret that verified the body, such as ``env:ACME_SENTRY_SECRET``."""
     received_at: float = 0.0
     """Unix seconds."""
-    dedup_keys: tuple[bytes, ...] = field(default=(), repr=False)
-    """16-byte digests; a hook that shares one with a stored hook is the same hook. Not stored with it."""
+    key_digest: bytes = field(default=b"", repr=False)
+    """16 bytes for the door and the sender's idempotency key: who shares it with a remembered hook is that hook. Empty
+    where there is no key. Not stored with the hook, as the next two are not.
+    """
+    body_digest: bytes = field(default=b"", repr=False)
+    """16 bytes for the door and the very bytes of the payload; empty: nothing is remembered of them."""
+    resendable: bool = False
+    """Its sender, who names no key, may post the very same bytes again when it has no answer in time."""
+    same_body_as: str = ""
+    """The ``delivery_id`` of an earlier hook with the very same bytes. The spool says so, not who accepts."""
     payload: bytes = field(repr=False)
     """The body bytes as signed."""
 
@@ -146,6 +156,8 @@ class DeliveryRecord:
     received_at: float
     attempts: int
     ambiguous: int
+    same_body_as: str = ""
+    """The id of an earlier hook with the very same bytes."""
     first_attempt_at: float | None = None
     last_attempt_at: float | None = None
     tried: Sequence[Attempt] = ()
@@ -203,6 +215,9 @@ class RetentionLimits:
     waiting_age_max_s: float
     """What waits (or is parked) longer becomes a dead letter."""
     dedup_window_s: float
+    """A digest that was last seen longer ago is forgotten."""
+    dedup_keys_max: int
+    """Digests that are remembered; beyond, those that were seen longest ago are forgotten."""
     dead_age_max_s: float
     """A dead letter buried longer ago is discarded."""
     dead_bytes_max: int
@@ -214,12 +229,13 @@ class RetentionLimits:
 
 
 class SpoolLimits(NamedTuple):
-    """How much the spool may hold: hooks, their payload bytes, and of those what is dead."""
+    """How much the spool may hold: hooks, their payload bytes, of those what is dead, and dedup keys."""
 
     hooks_max: int
     bytes_max: int
     dead_bytes_max: int
     dead_age_max_s: float
+    dedup_keys_max: int = 2**62
 
 
 class SpoolEvidence(NamedTuple):
@@ -248,6 +264,8 @@ class Accepted(NamedTuple):
 
     delivery_id: str
     fresh: bool
+    same_body_as: str = ""
+    """Of a new one: the id of an earlier hook with the very same bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,3 +304,5 @@ class SpoolStats:
     """When the dead letter that is one for the longest was buried."""
     history: int = 0
     """Ended deliveries that are remembered."""
+    dedup_keys: int = 0
+    """Digests of keys and bytes that are remembered."""

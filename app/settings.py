@@ -238,7 +238,14 @@ class Settings(BaseSettings):
         86_400,
         ge=1,
         le=30 * 86_400,
-        description="How long a hook is remembered, so that its repeat is stored once.",
+        description="How long a hook is remembered, so that a repeat is stored once and equal bytes are marked.",
+    )
+    dedup_keys_max: int = Field(
+        2_000_000,
+        ge=1_000,
+        le=1_000_000_000,
+        description="Idempotency keys and digests of bodies that are remembered, two a hook, of 100 bytes each on the "
+        "disk (250 on PostgreSQL); beyond, the oldest are forgotten.",
     )
     waiting_age_max_s: float = Field(
         7 * 86_400, ge=1, le=365 * 86_400, description="A delivery that waits longer becomes a dead letter."

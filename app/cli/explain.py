@@ -15,7 +15,7 @@ import orjson
 from app.errors import BadSignature, ConfigError, EnvelopeFault
 from app.model import Hook, Secret
 from app.secrets.references import References
-from app.sentry.signature import Headers, read_headers, recognise, verify
+from app.sentry.signature import Headers, Receipt, read_headers, recognise, verify
 from app.sentry.signature_hints import explain_failure
 from app.settings import load_settings
 from app.splunk.encode import encode
@@ -103,10 +103,10 @@ def _hook(wanted: _Wanted, tenant: Tenant) -> tuple[Hook, bool]:
     if wanted.behind_key:
         key = tenant.legacy_keys[0] if tenant.legacy_keys else Secret("", b"")
         _say("verification", "nothing is signed; the key in the URL lets it in")
-        return recognise(body, headers, key, tenant=tenant.name, received_at=now), True
+        return recognise(body, headers, key, tenant=tenant.name, receipt=Receipt(now)), True
     if headers.signatures:
         try:
-            hook = verify(body, headers, tenant.client_secrets, tenant=tenant.name, received_at=now)
+            hook = verify(body, headers, tenant.client_secrets, tenant=tenant.name, receipt=Receipt(now))
         except BadSignature as refusal:
             words = explain_failure(body, headers, tenant.client_secrets, raw=dict(raw))
             _say("verification", f"{refusal.code} ({refusal.reason}): {words}")
@@ -119,12 +119,12 @@ def _hook(wanted: _Wanted, tenant: Tenant) -> tuple[Hook, bool]:
 
 
 def _as_if_signed(body: bytes, headers: Headers, tenant: Tenant, now: float) -> Hook:
-    """The hook with the delivery id that it would have if the first of the tenant's secrets had signed it."""
+    """The hook that it would be if the first of the tenant's secrets had signed it."""
     secret = tenant.client_secrets[0] if tenant.client_secrets else Secret("", b"none")
     sender = "service_hook" if headers.service_hook_signature else "integration"
     signature = hmac.digest(secret.value, body, "sha256").hex().encode()
     headers = replace(headers, signature=signature, service_hook_signature=b"", signatures=1)
-    hook = verify(body, headers, (secret,), tenant=tenant.name, received_at=now)
+    hook = verify(body, headers, (secret,), tenant=tenant.name, receipt=Receipt(now))
     return replace(hook, sender="service_hook" if sender == "service_hook" else "integration")
 
 

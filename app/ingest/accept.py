@@ -5,6 +5,7 @@ cost is paid by every hook (``docs/decisions/0004-a-bare-asgi-application.md``).
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from app.errors import (
     NotStored,
     UnknownTenant,
 )
+from app.ingest.attempts import Attempt, Attempts
 from app.ingest.body import BodyEndedError, read_body
 from app.ingest.head import Head, judge_head
 from app.ingest.hints import Evidence, SignatureHints
@@ -32,7 +34,7 @@ from app.ingest.refusals import RefusalLog, RefusalMemory, RefusedRequest, kind_
 from app.ingest.routes import shown_path
 from app.metrics import Metrics
 from app.model import Accepted, Hook, Secret
-from app.sentry.signature import recognise, verify, verify_shared
+from app.sentry.signature import Receipt, recognise, verify, verify_shared
 from app.spool.interface import Spool
 from app.tenants.model import Snapshot
 
@@ -41,6 +43,7 @@ ON_LOOP_BYTES_MAX = 32_768
 PROVEN_ON_LOOP_BYTES_MAX = 262_144
 """The same for a connection that has delivered a verified hook before."""
 TROUBLE_S = 10.0
+NONCE_BYTES = 16
 _ALLOW = (b"allow", b"POST")
 _log = structlog.stdlib.get_logger()
 
@@ -79,6 +82,7 @@ class Ingest:
         self._limits = limits
         self._metrics = metrics
         self._accepts = accepts
+        self._attempts = Attempts()
         self._refusal_log = RefusalLog()
         self._hints = SignatureHints()
         self._background: set[asyncio.Task[None]] = set()
@@ -101,19 +105,30 @@ class Ingest:
         """Answer one request: 202 with the delivery id, or a refusal with its code word."""
         began = time.perf_counter()
         exchange = exchange_of(scope)
+        attempt: Attempt | None = None
         try:
-            hook, accepted = await self._accept(scope, receive, exchange)
+            hook, destinations = await self._read(scope, receive, exchange)
+            if hook.resendable:
+                attempt = self._attempts.begin(hook, exchange)
+                await attempt.turn()
+            accepted = await self._store(hook, destinations)
         except IngestRefusal as refusal:
             await self._refuse(scope, send, refusal, exchange)
         except Exception:  # noqa: BLE001 - whatever it was, Sentry gets its answer and the log the trace
             _log.exception("hook.failed", path=shown_path(scope["path"]))
             await self._refuse(scope, send, NotStored("unexpected_fault"), exchange)
         else:
+            late = attempt is not None and attempt.late
             await answer(send, 202, b'{"delivery":"%b"}' % accepted.delivery_id.encode())
+            if attempt is not None:
+                attempt.was_answered(accepted, self._spool, late=late)
             self._note(hook, accepted, time.perf_counter() - began)
+        finally:
+            if attempt is not None:
+                self._attempts.end(attempt)
 
-    async def _accept(self, scope: Scope, receive: Receive, exchange: Exchange) -> tuple[Hook, Accepted]:
-        """Judge the head, read the body, verify it, store the hook.
+    async def _read(self, scope: Scope, receive: Receive, exchange: Exchange) -> tuple[Hook, Sequence[str]]:
+        """Judge the head, read the body, verify it: the hook and its destinations.
 
         The order is a promise: what can be refused early is refused before it has cost anything.
         """
@@ -131,8 +146,11 @@ class Ingest:
         hook = await self._verified(_Check(head, snapshot, body, scope), exchange)
         exchange.proved(hook.tenant)
         destinations = snapshot.tenants[hook.tenant].destination_names if hook.tenant else ("",)
+        return hook, destinations
+
+    async def _store(self, hook: Hook, destinations: Sequence[str]) -> Accepted:
         try:
-            return hook, await self._spool.accept(hook, destinations)
+            return await self._spool.accept(hook, destinations)
         except NotStored as refusal:
             self._not_stored = time.monotonic(), refusal.reason
             raise
@@ -147,11 +165,14 @@ class Ingest:
     def _note(self, hook: Hook, accepted: Accepted, seconds: float) -> None:
         self._not_stored = None
         self._metrics.accepted(hook.tenant, fresh=accepted.fresh, seconds=seconds)
+        if accepted.same_body_as:
+            self._metrics.same_body(hook.tenant, sender=hook.sender)
         _log.info(
             "hook.accepted" if accepted.fresh else "hook.repeated",
             tenant=hook.tenant or None,
             installation=hook.installation or None,
             delivery_id=accepted.delivery_id,
+            same_body_as=accepted.same_body_as or None,
             sender=hook.sender,
             resource=hook.resource,
             request_id=hook.request_id,
@@ -219,29 +240,29 @@ class _Unsigned(BadSignature):
 
 def _hook(check: _Check) -> Hook:
     """The hook, or the ``IngestRefusal`` raised: pure computing, so that a large body can have a thread."""
-    now = time.time()
+    receipt = Receipt(time.time(), os.urandom(NONCE_BYTES))
     (route, headers, key), snapshot, body, _ = check
     if not route.tenant:
-        return _shared_hook(check, now)
+        return _shared_hook(check, receipt)
     tenant = snapshot.tenants.get(route.tenant)
     if tenant is None:  # the tenants file has changed while the body came
         raise UnknownTenant("no_such_tenant", tenant=route.tenant)
     if key is not None:
-        return recognise(body, headers, key, tenant=tenant.name, received_at=now)
+        return recognise(body, headers, key, tenant=tenant.name, receipt=receipt)
     try:
-        return verify(body, headers, tenant.client_secrets, tenant=tenant.name, received_at=now)
+        return verify(body, headers, tenant.client_secrets, tenant=tenant.name, receipt=receipt)
     except BadSignature as refusal:
         raise _unsigned(refusal, check, tenant.client_secrets, tenant=tenant.name) from None
 
 
-def _shared_hook(check: _Check, now: float) -> Hook:
+def _shared_hook(check: _Check, receipt: Receipt) -> Hook:
     def tenant_of(installation: str) -> str:
         tenant = check.snapshot.by_installation.get(installation)
         return tenant.name if tenant else ""
 
     secrets = check.snapshot.shared_secrets
     try:
-        hook = verify_shared(check.body, check.head.headers, secrets, tenant_of=tenant_of, received_at=now)
+        hook = verify_shared(check.body, check.head.headers, secrets, tenant_of=tenant_of, receipt=receipt)
     except BadSignature as refusal:
         raise _unsigned(refusal, check, secrets) from None
     tenant = check.snapshot.tenants.get(hook.tenant)

@@ -73,14 +73,23 @@ def signature_fault(headers: Headers) -> SignatureFault:
     return "" if SIGNATURE.fullmatch(given) else "malformed_signature"
 
 
-def verify(body: bytes, headers: Headers, secrets: Sequence[Secret], *, tenant: str, received_at: float) -> Hook:
-    """The hook, if any of the tenant's ``secrets`` signed these very bytes. ``received_at`` is Unix seconds.
+class Receipt(NamedTuple):
+    """One post that came in."""
+
+    at: float
+    """Unix seconds."""
+    nonce: bytes = b""
+    """Tells it from every other post, whatever that one's bytes."""
+
+
+def verify(body: bytes, headers: Headers, secrets: Sequence[Secret], *, tenant: str, receipt: Receipt) -> Hook:
+    """The hook, if any of the tenant's ``secrets`` signed these very bytes.
 
     Raises:
         BadSignature: none did; ``reason`` says in a word what is missing or off.
     """
     proof = _prove(body, headers, secrets)
-    return _hook(body, headers, proof, scope=f"tenant/{tenant}", tenant=tenant, received_at=received_at)
+    return _hook(body, headers, proof, door=f"tenant/{tenant}", tenant=tenant, receipt=receipt)
 
 
 def verify_shared(
@@ -89,12 +98,12 @@ def verify_shared(
     secrets: Sequence[Secret],
     *,
     tenant_of: Callable[[str], str],
-    received_at: float,
+    receipt: Receipt,
 ) -> Hook:
     """The hook of an integration that many tenants share; ``tenant_of`` is asked for it.
 
     The signed ``installation.uuid`` finds the tenant; for one that nobody claims ``tenant_of`` gives "".
-    The id is derived from the installation, so that it is the same before and after a tenant claims it.
+    The door is the installation's, so that an id is the same before and after a tenant claims it.
 
     Raises:
         BadSignature: as ``verify``.
@@ -105,17 +114,20 @@ def verify_shared(
         body,
         headers,
         proof,
-        scope=f"installation/{installation}",
+        door=f"installation/{installation}",
         tenant=tenant_of(installation),
-        received_at=received_at,
+        receipt=receipt,
         installation=installation,
     )
 
 
-def recognise(body: bytes, headers: Headers, key: Secret, *, tenant: str, received_at: float) -> Hook:
-    """The hook of the unsigned legacy plugin, let in by the secret ``key`` of its URL."""
+def recognise(body: bytes, headers: Headers, key: Secret, *, tenant: str, receipt: Receipt) -> Hook:
+    """The hook of the unsigned legacy plugin, let in by the secret ``key`` of its URL.
+
+    Its door is its own: an unsigned post claims no idempotency key of a signed one.
+    """
     proof = _Proof("legacy", sha256(body).digest(), key.name)
-    return _hook(body, headers, proof, scope=f"tenant/{tenant}", tenant=tenant, received_at=received_at)
+    return _hook(body, headers, proof, door=f"legacy/{tenant}", tenant=tenant, receipt=receipt)
 
 
 def installation_of(body: bytes) -> str:
@@ -161,30 +173,36 @@ def _hook(
     headers: Headers,
     proof: _Proof,
     *,
-    scope: str,
+    door: str,
     tenant: str,
-    received_at: float,
+    receipt: Receipt,
     installation: str = "",
 ) -> Hook:
-    """The id is the first dedup key: the sender's idempotency key where there is one, else the signature."""
-    keys = [_digest(scope, "signature", proof.signature)]
-    if headers.idempotency_key:
-        keys.insert(0, _digest(scope, "idempotency-key", headers.idempotency_key.encode("latin-1")))
+    """Sentry's key says which hook it is.
+
+    Without one, a sender that signs may post again what it had no answer for. Those that do not sign (the plugin, whose
+    tasks ignore every fault, GlitchTip, Bugsink) never do.
+    """
+    key = headers.idempotency_key
+    key_digest = _digest(door, "idempotency-key", key.encode("latin-1")) if key else b""
+    own = key_digest or _digest(door, "receipt", proof.signature + receipt.nonce)
     return Hook(
-        delivery_id=keys[0].hex(),
+        delivery_id=own.hex(),
         tenant=tenant,
         installation=installation,
         sender=proof.sender,
         resource=headers.resource,
         sent_at=headers.sent_at,
         request_id=headers.request_id,
-        idempotency_key=headers.idempotency_key,
+        idempotency_key=key,
         verified_with=proof.secret,
-        received_at=received_at,
-        dedup_keys=tuple(keys),
+        received_at=receipt.at,
+        key_digest=key_digest,
+        body_digest=_digest(door, "signature", proof.signature),
+        resendable=not key and proof.sender != "legacy",
         payload=body,
     )
 
 
-def _digest(scope: str, kind: str, value: bytes) -> bytes:
-    return blake2b(b"%b\0%b\0%b" % (scope.encode(), kind.encode(), value), digest_size=16).digest()
+def _digest(door: str, kind: str, value: bytes) -> bytes:
+    return blake2b(b"%b\0%b\0%b" % (door.encode(), kind.encode(), value), digest_size=16).digest()

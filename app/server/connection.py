@@ -248,6 +248,7 @@ class Connection(HttpToolsProtocol):
         self._admission.places.working(self)
         self.cycle.keep_alive = self._keep_alive and not self._admission.draining and not self._unwelcome
         super().on_message_complete()
+        self.flow.resume_reading()  # a large body has stopped it, and only who reads sees that the sender has gone
 
     def _stop_parsing(self) -> None:
         """What still comes is no request: the last answer closes the connection."""

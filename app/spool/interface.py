@@ -2,8 +2,9 @@
 
 1. **Durable before told.** ``accept`` returns only after hook and deliveries are synced to the disk. A
    process killed or a machine cut off at any instant loses nothing that was told accepted.
-2. **Stored once.** A hook that shares a dedup key with one accepted within the dedup window is answered with
-   the first one's id and stored no second time. Check and insert are one transaction.
+2. **Every hook once.** A hook with the idempotency key of one that is remembered, or whose bytes are a resend of one
+   (``identity``), is answered with that one's id and stored no second time. Any other is stored, marked with the id of
+   the first whose very bytes it has. Check and insert are one transaction.
 3. **Claimed by one.** A claimed delivery is handed to nobody else until its lease runs out or it is released.
    Whoever lost the lease can change nothing any more: settle, release, bury and renew are fenced by it.
 4. **Round robin.** One ``claim`` takes due deliveries from every stream that has some, so that one tenant's
@@ -46,7 +47,16 @@ class Spool(Protocol):
         """Store a hook with one delivery per destination (a parked hook: one, to the destination ``""``).
 
         Raises:
-            NotStored: nothing is stored; the reason says which limit or fault it was.
+            NotStored: the reason says which limit or fault it was. Nothing is stored, or, where the database gave no
+                answer in time, it is as if ``unanswered`` had been told.
+        """
+        ...
+
+    def unanswered(self, hook: Hook, delivery_id: str) -> None:
+        """The answer about ``hook``, accepted as ``delivery_id``, did not reach its sender in time.
+
+        Its bytes may come again, then, and be the same hook. Known here from the next ``accept`` on, on the disk (and
+        to other replicas) soon; a process that is killed before that leaves it unknown. Does not wait.
         """
         ...
 

@@ -34,7 +34,7 @@ def deliveries_of(rows: Iterable[Any], lease: str) -> list[Delivery]:
     for seq, stream, attempts, ambiguous, delivery_id, tenant, installation, received_at, about, payload in rows:
         if stream not in streams:
             streams[stream] = stream_of(stream)
-        sender, resource, sent_at, request_id, idempotency_key, verified_with = orjson.loads(about)
+        sender, resource, sent_at, request_id, idempotency_key, verified_with, *same = orjson.loads(about)
         hook = Hook(
             delivery_id=delivery_id,
             tenant=tenant,
@@ -46,6 +46,7 @@ def deliveries_of(rows: Iterable[Any], lease: str) -> list[Delivery]:
             idempotency_key=idempotency_key,
             verified_with=verified_with,
             received_at=received_at,
+            same_body_as=same[0] if same else "",
             payload=payload,
         )
         made.append(
@@ -54,11 +55,10 @@ def deliveries_of(rows: Iterable[Any], lease: str) -> list[Delivery]:
     return made
 
 
-def about(hook: Hook) -> str:
-    """The fields of a hook that have no column of their own, as JSON."""
-    return orjson.dumps(
-        (hook.sender, hook.resource, hook.sent_at, hook.request_id, hook.idempotency_key, hook.verified_with)
-    ).decode()
+def about(hook: Hook, same_body_as: str = "") -> str:
+    """The fields of a hook that have no column of their own, as JSON: one more where its bytes were there before."""
+    fields = (hook.sender, hook.resource, hook.sent_at, hook.request_id, hook.idempotency_key, hook.verified_with)
+    return orjson.dumps((*fields, same_body_as) if same_body_as else fields).decode()
 
 
 def encodable(text: str) -> str:
@@ -84,7 +84,7 @@ def life_of(row: Any) -> DeliveryRecord:  # noqa: ANN401 - the driver's
     """A delivery, stored or ended, out of a row of the statements that find."""
     seq, delivery_id, stream, state, installation, received_at, size, about, attempts, ambiguous, *rest = row
     first_attempt_at, text, fault, cause, due_at, ended_at = rest
-    sender, resource, _, request_id, _, verified_with = orjson.loads(about)
+    sender, resource, _, request_id, _, verified_with, *same = orjson.loads(about)
     tried = _tried(text)
     return DeliveryRecord(
         seq=seq,
@@ -100,6 +100,7 @@ def life_of(row: Any) -> DeliveryRecord:  # noqa: ANN401 - the driver's
         received_at=received_at,
         attempts=attempts,
         ambiguous=ambiguous,
+        same_body_as=same[0] if same else "",
         first_attempt_at=first_attempt_at,
         last_attempt_at=tried[-1].at if tried else None,
         tried=tried,
@@ -135,7 +136,7 @@ def stats_of(
 ) -> SpoolStats:
     """The books: rows of ``ledger`` and ``count_states``, that of ``oldest_waiting`` or none.
 
-    ``fill`` is hooks and bytes; ``dead`` the bytes of dead letters, and when the oldest was buried.
+    ``fill`` is hooks, bytes and dedup keys; ``dead`` the bytes of dead letters, and when the oldest was buried.
     """
     counted = {stream: (waiting, dead) for stream, waiting, dead in states}
     streams = []
@@ -153,7 +154,7 @@ def stats_of(
                 dead=dead_count,
             )
         )
-    hooks, size = fill
+    hooks, size, digests = fill
     dead_bytes, oldest_dead_at = dead
     return SpoolStats(
         streams=streams,
@@ -163,4 +164,5 @@ def stats_of(
         dead_bytes=dead_bytes,
         oldest_dead_at=oldest_dead_at,
         history=history,
+        dedup_keys=digests,
     )

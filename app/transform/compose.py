@@ -117,6 +117,8 @@ def _head(hook: Hook, destination: Destination, parsed: ParsedHook, kind: Kind, 
         fields["installation"] = text(installation.get("uuid"), 64) or hook.installation
     if not fields.get("organization"):  # some payloads carry the whole installation, which names its organization
         fields["organization"] = text(obj(installation.get("organization")).get("slug"))
+    if hook.same_body_as:
+        fields["same_body_as"] = hook.same_body_as
     if kind.flags:
         fields["resource_header"], fields["flags"] = kind.header, list(kind.flags)
     if view.person is not None:

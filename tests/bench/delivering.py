@@ -98,7 +98,7 @@ class Hooks:
             tenant=tenant,
             resource=self.resource,
             received_at=time.time(),
-            dedup_keys=(number.to_bytes(16, "big"),),
+            key_digest=number.to_bytes(16, "big"),
             payload=self.payload,
         )
 

@@ -66,7 +66,7 @@ def _hooks(numbers: "count[int]", many: int) -> list[Hook]:
                 delivery_id=f"{number:032x}",
                 tenant=f"tenant-{number % TENANTS}",
                 received_at=time.time(),
-                dedup_keys=(number.to_bytes(16, "big"),),
+                key_digest=number.to_bytes(16, "big"),
                 payload=BODY + b"%d" % number,
             )
         )

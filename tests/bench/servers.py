@@ -66,6 +66,7 @@ class _Rows:
     def probe(self, connection: sqlite3.Connection, /) -> None: ...
     def committed(self) -> None: ...
     def rolled_back(self, error: Exception) -> None: ...
+    def unread(self, item: object, result: object) -> None: ...
 
 
 def _signed(scope: Scope, body: bytes) -> bool:
@@ -99,7 +100,7 @@ async def floor(folder: Path) -> Application:
         body = await read_body(receive, bytes_max=10_000_000)
         if _signed(scope, body):
             key = blake2b(next(value for name, value in scope["headers"] if name == b"request-id"), digest_size=16)
-            hook = Hook(delivery_id=key.hexdigest(), tenant="bench", dedup_keys=(key.digest(),), payload=body)
+            hook = Hook(delivery_id=key.hexdigest(), tenant="bench", key_digest=key.digest(), payload=body)
             await spool.accept(hook, ("main",))
             await _answer(send)
 

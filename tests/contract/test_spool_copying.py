@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.errors import SpoolError
-from app.model import Attempt, AuditAuthor, Burial, Cause, DeliveryRecord, Search, State
+from app.model import Accepted, Attempt, AuditAuthor, Burial, Cause, DeliveryRecord, Hook, Search, State
 from app.spool.copy.copy import copy
 from app.spool.copy.rows import ROWS
 from app.spool.engines import OpenSpool, open_spool
@@ -28,6 +28,11 @@ async def opened(url: str) -> OpenSpool:
     return await open_spool(url, **LIMITS)
 
 
+def unkeyed(number: int, body: bytes) -> Hook:
+    """A hook that may come again without a key."""
+    return hook(number, key_digest=b"", body_digest=body, resendable=True)
+
+
 async def filled(url: str, *, hooks: int = 0) -> None:
     """A spool with something of everything, and so many hooks more."""
     async with await opened(url) as spool:
@@ -42,6 +47,11 @@ async def filled(url: str, *, hooks: int = 0) -> None:
         await spool.discard([deliveries[5].seq], change=AuditAuthor("ann", "too old \0 é"))
         for number in (90, 91):
             await spool.accept(hook(number, tenant="", installation="u-1"), [""])
+        for unanswered in (unkeyed(93, b"u" * 16), unkeyed(94, b"v" * 16)):
+            await spool.accept(unanswered, ["main"])
+            spool.unanswered(unanswered, unanswered.delivery_id)
+        await spool.accept(unkeyed(95, b"v" * 16), ["main"])  # is 94 again
+        await spool.accept(unkeyed(96, b"v" * 16), ["main"])
         for number in range(hooks):
             await spool.accept(hook(1000 + number), ["main"])
 
@@ -53,10 +63,13 @@ async def look(url: str) -> dict[str, Any]:
         lives = await spool.find(Search(), limit=1000)
         letters = [each for each in lives if each.state is State.DEAD]
         ended = [each for each in lives if each.state in {State.DELIVERED, State.FILTERED, State.DISCARDED}]
-        repeat = await spool.accept(hook(0, dedup_keys=((3).to_bytes(16, "big"),)), ["main"])
+        resent = await spool.accept(unkeyed(97, b"u" * 16), ["main"])
+        assert resent == Accepted(unkeyed(93, b"").delivery_id, fresh=False)
+        repeat = await spool.accept(hook(0, key_digest=(3).to_bytes(16, "big")), ["main"])
         seen: dict[str, Any] = {
             "books": sorted(map(repr, stats.streams)),
             "fill": (stats.hooks, stats.payload_bytes, stats.oldest_waiting_at, stats.dead_bytes, stats.history),
+            "dedup_keys": stats.dedup_keys,
             "letters": [_storable(each) for each in letters],
             "ended": [_storable(each) for each in ended],
             "audit": [(each.number, each.action, each.count, each.delivery_ids) for each in await spool.audit(limit=9)],
@@ -106,7 +119,7 @@ async def test_a_copy_is_the_same_spool_in_the_other_engine_and_back(tmp_path: P
     there = await copy(first, place.url)
     back = await copy(place.url, last)
     assert there == back
-    assert (there.hooks, there.dedup_keys, there.ended, there.audited) == (38, 38, 3, 1)
+    assert (there.hooks, there.dedup_keys, there.ended, there.audited) == (41, 40, 3, 1)
     wanted = await look(first)
     assert (len(wanted["letters"]), len(wanted["ended"]), len(wanted["audit"])) == (2, 3, 1)
     assert await look(last) == wanted

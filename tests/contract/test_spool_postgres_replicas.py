@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from app.errors import SpoolError
-from app.model import Attempt, AuditAuthor, Burial, Cause, Delivery, RetentionLimits, Search, State
-from app.spool.postgres.schema import migrate_url
+from app.model import Accepted, Attempt, AuditAuthor, Burial, Cause, Delivery, RetentionLimits, Search, State
+from app.spool.postgres.schema import SCHEMA_VERSION, migrate_url
 from app.spool.postgres.spool import PostgresSpool
 from app.spool.sql import Queries
 from tests.contract.engines import PostgresPlace, hook, make_place
@@ -22,6 +22,7 @@ LEASE_S = 0.3
 WIDE = {
     "waiting_age_max_s": 1e6,
     "dedup_window_s": 1e6,
+    "dedup_keys_max": 10**6,
     "dead_age_max_s": 1e6,
     "dead_bytes_max": 10**9,
     "history_age_max_s": 1e6,
@@ -271,6 +272,8 @@ V1 = """
     INSERT INTO spool_ledger (stream, shard, accepted) VALUES ('acme/main', 1, 2), ('acme/audit', 1, 1), ('/', 1, 1);
     INSERT INTO spool_shards (shard, owner, until, hooks, bytes)
         VALUES (1, '00000000-0000-0000-0000-000000000000', now(), 3, 6);
+    INSERT INTO spool_seen (dedup_key, delivery_id, at) VALUES
+        ('kkkkkkkkkkkkkkkk', 'a1', now()), ('ssssssssssssssss', 'a1', now());
     SELECT setval('spool_hook_seq', 3);
 """
 """What a relay with the first schema left behind: waiting, retried, dead and parked."""
@@ -280,10 +283,10 @@ async def test_a_spool_of_the_first_schema_is_migrated_with_everything_in_it(pla
     """Deliveries, dead letters, attempts and books are as they were; a second migration finds nothing to do."""
     await place.run(Queries.text("postgres/sql/migrations/0001_spool.sql"))
     await place.run(V1)
-    with pytest.raises(SpoolError, match="schema version 1, this relay needs 2: run: relay spool migrate"):
+    with pytest.raises(SpoolError, match=f"schema version 1, this relay needs {SCHEMA_VERSION}: run: relay spool mig"):
         await place.open()
-    assert await migrate_url(place.url) == (1, 2)
-    assert await migrate_url(place.url) == (2, 2)
+    assert await migrate_url(place.url) == (1, SCHEMA_VERSION)
+    assert await migrate_url(place.url) == (SCHEMA_VERSION, SCHEMA_VERSION)
     async with await place.open() as spool:
         lives = {each.seq: each for each in await spool.find(Search(), limit=10)}
         assert [each.state for each in lives.values()] == [State.PARKED, State.WAITING, State.DEAD, State.WAITING]
@@ -304,4 +307,8 @@ async def test_a_spool_of_the_first_schema_is_migrated_with_everything_in_it(pla
         (ended,) = await spool.find(Search(delivery_ids=frozenset({"a2"})), limit=9)
         assert (ended.state, ended.request_id, ended.attempts) == (State.DELIVERED, "r-2", 1)
         assert (await spool.stats()).hooks == 0
+        repeat, alike = hook(1, key_digest=b"k" * 16), hook(2, key_digest=b"", body_digest=b"s" * 16, resendable=True)
+        assert await spool.accept(repeat, ["main"]) == Accepted("a1", fresh=False)
+        assert await spool.accept(alike, ["main"]) == Accepted(alike.delivery_id, fresh=True, same_body_as="a1")
+        assert (await spool.stats()).dedup_keys == 2
         await books(spool)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.errors import SpoolError
-from app.model import Burial, Cause, Delivery, Search, State
+from app.model import Accepted, Burial, Cause, Delivery, Search, State
 from app.spool.sql import Queries
 from app.spool.sqlite.file import APPLICATION_ID, COPYING_ID, SCHEMA_VERSION, check_file, connect, lay_out
 from app.spool.sqlite.spool import SqliteSpool
@@ -94,6 +94,8 @@ async def test_what_an_older_relay_stored_is_all_there(tmp_path: Path) -> None:
             )
         old.execute("INSERT INTO ledger (stream, accepted) VALUES ('acme/main', 2), ('/', 1)")
         old.execute("UPDATE fill SET hooks = 3, bytes = 6")
+        keys = ((b"k" * 16, "a1", 1_700_000_000.0), (b"s" * 16, "a1", 1_700_000_000.0))
+        old.executemany("INSERT INTO seen (dedup_key, delivery_id, at) VALUES (?, ?, ?)", keys)
     old.close()
     async with await _open(path) as spool:
         lives = await spool.find(Search(), limit=10)
@@ -105,6 +107,10 @@ async def test_what_an_older_relay_stored_is_all_there(tmp_path: Path) -> None:
         (delivery,) = await spool.claim(limit=9, per_stream=9, bytes_max=99, lease_s=9)
         assert await spool.settle([delivery]) == 1
         assert await spool.redeliver([lives[0].seq], change=ANNA) == 1
+        repeat, alike = hook(1, key_digest=b"k" * 16), hook(2, key_digest=b"", body_digest=b"s" * 16, resendable=True)
+        assert await spool.accept(repeat, ["main"]) == Accepted("a1", fresh=False)
+        assert await spool.accept(alike, ["main"]) == Accepted(alike.delivery_id, fresh=True, same_body_as="a1")
+        assert (await spool.stats()).dedup_keys == 2
     with sqlite3.connect(path) as migrated:
         assert migrated.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
     migrated.close()

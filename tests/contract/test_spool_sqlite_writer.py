@@ -64,6 +64,9 @@ class _Numbers:
     def rolled_back(self, _error: Exception) -> None:
         """Nothing to do."""
 
+    def unread(self, _item: object, _result: object) -> None:
+        """Nobody asks."""
+
 
 def _numbers(
     path: Path, *, pages: int | None = None, factory: type[sqlite3.Connection] = sqlite3.Connection

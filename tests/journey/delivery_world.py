@@ -45,6 +45,7 @@ DELIVERY = DeliveryLimits(
 RETENTION = RetentionLimits(
     waiting_age_max_s=3600,
     dedup_window_s=3600,
+    dedup_keys_max=1_000_000,
     dead_age_max_s=3600,
     dead_bytes_max=1_000_000_000,
     history_age_max_s=3600,
@@ -134,7 +135,7 @@ class World:
             tenant=tenant,
             resource="unheard_of" if size else "issue",
             received_at=time.time() - ago_s,
-            dedup_keys=(self.accepted.to_bytes(16, "big"),),
+            key_digest=self.accepted.to_bytes(16, "big"),
             payload=orjson.dumps({"action": "created", "data": {"issue": issue}}),
         )
 

@@ -65,7 +65,8 @@ async def test_two_replicas_that_do_both_deliver_each_hook_once(tmp_path: Path, 
     ):
         ids = set()
         for number in range(20):
-            answers = [await each.post("/sentry/acme", comment(number)) for each in (one, other)]
+            key = {"Idempotency-Key": f"k{number}"}
+            answers = [await each.post("/sentry/acme", comment(number), headers=key) for each in (one, other)]
             assert {each.status for each in answers} == {202}
             ids |= {each.json["delivery"] for each in answers}
         assert len(ids) == 20

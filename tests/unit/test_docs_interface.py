@@ -74,6 +74,7 @@ def metrics_page() -> str:
     metrics, stream = Metrics("1"), Stream("acme", "main")
     metrics.accepted("acme", fresh=True, seconds=1)
     metrics.accepted("acme", fresh=False, seconds=1)
+    metrics.same_body("acme", sender="integration")
     metrics.refused("bad_signature")
     metrics.admin_refused("bad_admin_token")
     metrics.attempted(stream, outcome="delivered", hec_code="0", hec_events=1, body_bytes=1, seconds=1)

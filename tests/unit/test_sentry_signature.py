@@ -6,27 +6,38 @@ import pytest
 
 from app.errors import BadSignature
 from app.model import Hook, Secret
-from app.sentry.signature import Headers, installation_of, read_headers, recognise, verify, verify_shared
+from app.sentry.signature import Headers, Receipt, installation_of, read_headers, recognise, verify, verify_shared
 
 KEY = Secret("env:KEY", b"abc123")
 OTHER = Secret("env:OTHER", b"zyx987")
+FIRST, SECOND = Receipt(1.0, b"1"), Receipt(2.0, b"2")
 BODY = b'{"issue":123456}'
 SIGNATURE = b"0e2041f59516f3d4507b22216f2e0050931692c1ae71c4207d38d79781963dfa"
 OF_NOTHING = b"6d2d9fc610337f813a1b85869ec214129940860543ad04308d87357f6c0133f6"
 
 
-def _verified(body: bytes = BODY, *, tenant: str = "acme", secrets: tuple[Secret, ...] = (KEY,), **said: str) -> Hook:
-    signature = hmac.digest(secrets[0].value, body, "sha256").hex().encode()
-    headers = Headers(signature=signature, signatures=1)
+def _verified(
+    body: bytes = BODY,
+    *,
+    tenant: str = "acme",
+    secrets: tuple[Secret, ...] = (KEY,),
+    receipt: Receipt = FIRST,
+    **said: str,
+) -> Hook:
+    headers = Headers(signature=hmac.digest(secrets[0].value, body, "sha256").hex().encode(), signatures=1)
     for name, text in said.items():
         setattr(headers, name, text)
-    return verify(body, headers, secrets, tenant=tenant, received_at=1.0)
+    return verify(body, headers, secrets, tenant=tenant, receipt=receipt)
+
+
+def _sign(body: bytes) -> bytes:
+    return hmac.digest(KEY.value, body, "sha256").hex().encode()
 
 
 @pytest.mark.parametrize(("body", "signature"), [(BODY, SIGNATURE), (b"", OF_NOTHING)])
 def test_the_published_vectors_verify(body: bytes, signature: bytes) -> None:
     """Key abc123, as published by Sentry; the empty body is what select requests sign."""
-    hook = verify(body, Headers(signature=signature, signatures=1), [OTHER, KEY], tenant="acme", received_at=1.0)
+    hook = verify(body, Headers(signature=signature, signatures=1), [OTHER, KEY], tenant="acme", receipt=FIRST)
     assert (hook.payload, hook.verified_with, hook.sender) == (body, "env:KEY", "integration")
 
 
@@ -34,7 +45,7 @@ def test_the_published_vectors_verify(body: bytes, signature: bytes) -> None:
 def test_anything_else_does_not(signature: bytes) -> None:
     """One byte off is off."""
     with pytest.raises(BadSignature):
-        verify(BODY, Headers(signature=signature, signatures=1), [KEY], tenant="acme", received_at=1.0)
+        verify(BODY, Headers(signature=signature, signatures=1), [KEY], tenant="acme", receipt=FIRST)
 
 
 def test_headers_are_read_by_name_cut_and_counted() -> None:
@@ -52,12 +63,23 @@ def test_headers_are_read_by_name_cut_and_counted() -> None:
     assert (headers.resource, len(headers.request_id)) == ("issue", 256)
 
 
-def test_the_id_follows_the_idempotency_key_and_else_the_signature() -> None:
+def test_the_id_follows_the_idempotency_key() -> None:
     """The same on every worker and resend, whatever differs between two attempts."""
-    assert _verified().delivery_id == _verified(request_id="other", sent_at="2").delivery_id
-    assert _verified(idempotency_key="k").delivery_id == _verified(b"{}", idempotency_key="k").delivery_id
-    assert _verified(idempotency_key="k").delivery_id != _verified().delivery_id
-    assert len(_verified().delivery_id) == 32
+    first = _verified(idempotency_key="k", request_id="r", sent_at="1")
+    again = _verified(b"{}", idempotency_key="k", receipt=SECOND)
+    assert (first.delivery_id, first.key_digest) == (again.delivery_id, again.key_digest)
+    assert first.delivery_id != _verified(idempotency_key="l").delivery_id
+    assert not first.resendable
+
+
+def test_without_a_key_every_post_has_an_id_of_its_own_and_its_bytes_are_known() -> None:
+    """Whether it is a resend is for the spool to say, which knows what was answered."""
+    first, again = _verified(), _verified(receipt=SECOND)
+    assert first.delivery_id != again.delivery_id
+    assert len(first.delivery_id) == len(again.delivery_id) == 32
+    assert first.body_digest == again.body_digest != _verified(b"{}").body_digest
+    assert first.body_digest == _verified(idempotency_key="k").body_digest
+    assert (first.key_digest, first.resendable) == (b"", True)
 
 
 def test_ids_of_two_tenants_never_meet() -> None:
@@ -69,21 +91,28 @@ def test_ids_of_two_tenants_never_meet() -> None:
     )
 
 
-def test_a_replay_under_another_key_shares_a_dedup_key_with_the_first() -> None:
-    """The signature is the one thing about a captured hook that cannot be made up."""
-    first, replay = _verified(idempotency_key="k1"), _verified(idempotency_key="k2")
-    assert set(first.dedup_keys) & set(replay.dedup_keys)
-    assert not set(first.dedup_keys) & set(_verified(b"{}", idempotency_key="k3").dedup_keys)
+def test_doors_share_no_keys() -> None:
+    """An unsigned post to the legacy door claims no key of the signed one, nor one tenant's of another's."""
+    body = b'{"installation":{"uuid":"acme"}}'
+    headers = Headers(signature=_sign(body), signatures=1, idempotency_key="k")
+    signed = verify(body, headers, [KEY], tenant="acme", receipt=FIRST)
+    shared = verify_shared(body, headers, [KEY], tenant_of=lambda _: "acme", receipt=FIRST)
+    legacy = recognise(body, Headers(idempotency_key="k"), KEY, tenant="acme", receipt=FIRST)
+    hooks = (signed, shared, legacy)
+    assert len({hook.key_digest for hook in hooks}) == 3
+    assert len({hook.delivery_id for hook in hooks}) == 3
+    assert len({hook.body_digest for hook in hooks}) == 3
 
 
 def test_a_shared_hooks_id_is_the_same_before_and_after_its_tenant_is_known() -> None:
     """Derived from the installation."""
     body = b'{"installation":{"uuid":"ABC-1"}}'
-    headers = Headers(signature=hmac.digest(b"abc123", body, "sha256").hex().encode(), signatures=1)
-    parked = verify_shared(body, headers, [KEY], tenant_of=lambda _: "", received_at=1.0)
-    claimed = verify_shared(body, headers, [KEY], tenant_of={"abc-1": "acme"}.__getitem__, received_at=2.0)
+    headers = Headers(signature=_sign(body), signatures=1, idempotency_key="k")
+    parked = verify_shared(body, headers, [KEY], tenant_of=lambda _: "", receipt=FIRST)
+    claimed = verify_shared(body, headers, [KEY], tenant_of={"abc-1": "acme"}.__getitem__, receipt=SECOND)
     assert (parked.tenant, claimed.tenant) == ("", "acme")
     assert parked.delivery_id == claimed.delivery_id
+    assert parked.body_digest == claimed.body_digest
 
 
 @pytest.mark.parametrize(
@@ -99,11 +128,15 @@ def test_a_body_that_only_the_slower_reader_takes_still_names_its_installation()
     assert installation_of(b'{"installation":{"uuid":"u-1"},"x":"\\ud800"}') == "u-1"
 
 
-def test_a_legacy_hook_is_known_by_its_body() -> None:
-    """Unsigned: the digest of the body stands in for the signature."""
-    one, two = (recognise(each, Headers(), KEY, tenant="acme", received_at=1.0) for each in (b"1", b"2"))
-    assert one.delivery_id != two.delivery_id
-    assert one.sender == "legacy"
+def test_a_legacy_hook_has_the_digest_of_its_body_for_a_signature() -> None:
+    """Unsigned; and its senders never post the same again, so that no post is taken for another."""
+    one, again, other = (
+        recognise(body, Headers(), KEY, tenant="acme", receipt=receipt)
+        for body, receipt in ((b"1", FIRST), (b"1", SECOND), (b"2", FIRST))
+    )
+    assert one.body_digest == again.body_digest != other.body_digest
+    assert len({hook.delivery_id for hook in (one, again, other)}) == 3
+    assert (one.sender, one.resendable) == ("legacy", False)
 
 
 def test_a_secret_shows_its_name_only() -> None:

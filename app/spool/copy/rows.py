@@ -41,11 +41,14 @@ class HookRow(NamedTuple):
 
 
 class SeenRow(NamedTuple):
-    """A dedup key. ``at`` is whole microseconds."""
+    """A dedup key. Times are whole microseconds."""
 
     dedup_key: bytes
     delivery_id: str
     at: int
+    resend_id: str | None
+    resend_at: int | None
+    unanswered: bool
 
 
 class HistoryRow(NamedTuple):

@@ -64,16 +64,19 @@ class SqliteStore:
             for row in self._fetch("deliveries", delivery_seq(first, 0), delivery_seq(after + 1, 0)):
                 seq, state, stream, due_at, waiting_since, *rest, buried_at = row
                 times = (_whole(due_at), _whole(waiting_since))
-                buried = None if buried_at is None else _whole(buried_at)
-                of[hook_seq_of(seq)].append(DeliveryRow._make((place_of(seq), state, stream, *times, *rest, buried)))
+                shown = (place_of(seq), state, stream, *times, *rest, _whole_or_none(buried_at))
+                of[hook_seq_of(seq)].append(DeliveryRow._make(shown))
             yield [HookRow._make([*row, of[row[0]]]) for row in found]
 
     async def seen(self) -> AsyncIterator[Sequence[SeenRow]]:
         """See ``Store``."""
         seq = 0
         while found := self._fetch("seen", seq, ROWS * 10):
-            seq = found[-1][3]
-            yield [SeenRow(dedup_key, delivery_id, _whole(at)) for dedup_key, delivery_id, at, _ in found]
+            seq = found[-1][0]
+            yield [
+                SeenRow(key, delivery_id, _whole(at), resend_id, _whole_or_none(resend_at), bool(unanswered))
+                for _, key, delivery_id, at, resend_id, resend_at, unanswered in found
+            ]
 
     async def history(self, *, after: int) -> AsyncIterator[Sequence[HistoryRow]]:
         """See ``Store``."""
@@ -137,9 +140,7 @@ class SqliteStore:
     async def put_seen(self, rows: Sequence[SeenRow]) -> None:
         """See ``Target``."""
         with self._transaction() as connection:
-            connection.executemany(
-                _QUERIES["put_seen"], [(each.dedup_key, each.delivery_id, each.at / _SECOND) for each in rows]
-            )
+            connection.executemany(_QUERIES["put_seen"], map(_seen, rows))
 
     async def put_history(self, rows: Sequence[HistoryRow]) -> None:
         """See ``Target``."""
@@ -196,3 +197,12 @@ class SqliteStore:
 
 def _whole(seconds: float) -> int:
     return round(seconds * _SECOND)
+
+
+def _whole_or_none(seconds: float | None) -> int | None:
+    return None if seconds is None else _whole(seconds)
+
+
+def _seen(row: SeenRow) -> tuple[object, ...]:
+    resend_at = None if row.resend_at is None else row.resend_at / _SECOND
+    return row.dedup_key, row.delivery_id, row.at / _SECOND, row.resend_id, resend_at, row.unanswered

@@ -64,8 +64,15 @@ class Maintenance:
         return Counter((stream_of(stream), Cause(cause)) for stream, cause in buried)
 
     async def forget_seen(self, connection: Connection, budgets: RetentionLimits, limit: int) -> int:
-        """Dedup keys older than their window; how many."""
-        return len(await connection.fetch(self._queries["forget_seen"], float(budgets.dedup_window_s), limit))
+        """Dedup keys older than their window or over their number; how many."""
+        shard = await self.shard.number(connection)
+        async with connection.transaction():
+            gone = await connection.fetch(
+                self._queries["forget_seen"], float(budgets.dedup_window_s), budgets.dedup_keys_max, limit
+            )
+            if gone:
+                await connection.execute(self._queries["add_seen"], shard, -len(gone))
+        return len(gone)
 
     async def stats(self, connection: Connection) -> SpoolStats:
         """The books and the rows; to be run on one snapshot."""

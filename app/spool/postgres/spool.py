@@ -41,6 +41,7 @@ from app.spool.postgres.maintenance import Maintenance
 from app.spool.postgres.notify import Notifier
 from app.spool.postgres.schema import Greeting, lay_out
 from app.spool.postgres.shard import CounterShard
+from app.spool.postgres.unanswered import UnansweredNotes
 from app.spool.postgres.url import Address, read_url
 from app.spool.postgres.worker import BatchWorker, JobQueue
 from app.spool.rows import deliveries_of
@@ -83,10 +84,12 @@ class PostgresSpool:
         shard = CounterShard(_QUERIES)
         self._house = Maintenance(_QUERIES, shard)
         self._past = Archive(_QUERIES, shard, fill, history=history)
+        self._notes = UnansweredNotes(_QUERIES, self._housekeeping)
         self._accepting = Accepting(
             _QUERIES,
             [link() for _ in range(ACCEPTING)],
             fill,
+            self._notes,
             queue_hooks_max=queue_hooks_max,
             on_fatal=self._died,
         )
@@ -182,6 +185,10 @@ class PostgresSpool:
         if accepted.fresh:
             self._hints.tell()
         return accepted
+
+    def unanswered(self, hook: Hook, delivery_id: str) -> None:
+        """See the interface."""
+        self._notes.add(hook, delivery_id)
 
     async def claim(
         self, *, limit: int, per_stream: int, bytes_max: int, lease_s: float, busy: Collection[Stream] = ()
@@ -297,6 +304,7 @@ class PostgresSpool:
     async def close(self) -> None:
         """See the interface. What is still claimed is given back."""
         await self._accepting.close()
+        await self._notes.close()
         self._changes.close()
         await self._hints.close()
         if self._leases and self._claiming.up:
@@ -344,5 +352,5 @@ async def _once_started(link: ReconnectingConnection, work: Callable[[], Awaitab
 
 
 async def _fill(connection: Connection) -> tuple[int, int]:
-    ((hooks, size),) = await connection.fetch(_QUERIES["fill"])
+    ((hooks, size, _),) = await connection.fetch(_QUERIES["fill"])
     return hooks, size

@@ -15,8 +15,7 @@ from app.spool.keys import stream_of
 from app.spool.limits import TOO_MANY, TOO_OLD
 from app.spool.rows import NUMBERS, audit_of, encodable
 from app.spool.search import SEARCHES, SEQ_MAX, latest, streams
-from app.spool.sql import Queries
-from app.spool.sqlite.store import execute_rows
+from app.spool.sql import Queries, execute_rows
 from app.spool.sqlite.writes import Ending, remove
 
 _QUERIES = Queries("sqlite/sql/archive.sql")
@@ -77,8 +76,11 @@ def keep_to(
         _QUERIES["forget"],
         {"before": ending.now - budgets.history_age_max_s, "keep": budgets.history_max, "most": limit},
     )
-    seen = {"before": ending.now - budgets.dedup_window_s, "most": limit}
-    return discarded, forgotten.rowcount + connection.execute(queries["forget_seen"], seen).rowcount
+    wanted = {"before": ending.now - budgets.dedup_window_s, "keep": budgets.dedup_keys_max, "most": limit}
+    digests = connection.execute(queries["forget_seen"], wanted).rowcount
+    if digests:
+        connection.execute(queries["add_seen"], (-digests,))
+    return discarded, forgotten.rowcount + digests
 
 
 def _over(

@@ -47,7 +47,7 @@ from app.spool.sqlite.file import connect, prepare, set_back
 from app.spool.sqlite.leases import Leases
 from app.spool.sqlite.reader import Reader
 from app.spool.sqlite.room import Room, log_bytes_max
-from app.spool.sqlite.store import HookStore, PendingHook
+from app.spool.sqlite.store import HookStore, PendingHook, UnansweredNote
 from app.spool.sqlite.writer import GroupCommit
 from app.spool.sqlite.writes import posts_of
 
@@ -72,6 +72,8 @@ class SqliteSpool:
         self._dead = ""
         self._on_fatal: Callable[[str], None] | None = None
         self._lock = lock
+        self._store = store
+        self._noting: asyncio.Future[object] | None = None
         self._writer = GroupCommit(
             path, open_file, store, jobs_max=queue_max, log_bytes_max=log_bytes_max(path), on_fatal=self._died
         )
@@ -144,6 +146,16 @@ class SqliteSpool:
         if accepted.fresh:
             self._wake()
         return accepted
+
+    def unanswered(self, hook: Hook, delivery_id: str) -> None:
+        """See the interface. Whatever is written next has it; where nothing is, it is written for itself."""
+        if not hook.resendable:
+            return
+        self._store.unanswered.append(UnansweredNote(hook.body_digest, delivery_id, self._clock()))
+        if self._noting is None or self._noting.done():
+            with suppress(SpoolError):  # closed: it is not known, then
+                self._noting = self._writer.do(self._store.note)
+                self._noting.add_done_callback(_ignore)
 
     async def claim(
         self, *, limit: int, per_stream: int, bytes_max: int, lease_s: float, busy: Collection[Stream] = ()
@@ -340,3 +352,9 @@ class SqliteSpool:
 
     async def _look(self, job: Callable[[sqlite3.Connection], _T], *, deadline_s: float = LOOK_S) -> _T:
         return await self._reader.look(job, deadline_s=deadline_s)
+
+
+def _ignore(noted: asyncio.Future[object]) -> None:
+    """A note that could not be written stays in memory, and goes with whatever is written next."""
+    if not noted.cancelled():
+        noted.exception()

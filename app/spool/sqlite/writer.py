@@ -77,6 +77,10 @@ class HookWriter(Protocol):
         """The transaction that held the last call never happened."""
         ...
 
+    def unread(self, item: Any, result: object) -> None:  # noqa: ANN401 - as in the call
+        """Nobody waits any more for this answer. Called on the loop."""
+        ...
+
 
 class Job:
     """Something to write, and whoever waits for it."""
@@ -210,7 +214,7 @@ class GroupCommit:
             while group or not last:  # at first nothing: how much room is there, can it be written at all
                 jobs = len(group)
                 self._began = time.monotonic()
-                self._tell(_resolve, group, self._write(group))
+                self._tell(self._resolve, group, self._write(group))
                 group = []  # or its payloads would stay until the next one is gathered
                 if self._connection is not None:
                     self._checkpointer.committed(self._connection, jobs)
@@ -221,6 +225,17 @@ class GroupCommit:
             self._let_go()
         except BaseException as error:  # noqa: BLE001 - a thread that ended unseen would leave everybody waiting
             self._tell(self._died, group, error)
+
+    def _resolve(self, group: Sequence[Job], results: Sequence[object]) -> None:
+        for job, result in zip(group, results, strict=True):
+            item, job.item = job.item, None  # whoever looks at it later needs no payload
+            if job.future.done():
+                if item is not None:
+                    self._store.unread(item, result)
+            elif isinstance(result, Exception):
+                job.future.set_exception(result)
+            else:
+                job.future.set_result(result)
 
     def _tell(self, tell: Callable[..., None], *values: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -233,7 +248,7 @@ class GroupCommit:
         with suppress(queue.Empty):
             while True:
                 left.append(self._queue.get_nowait())
-        _resolve(left, [_fault(job, self._dead) for job in left])
+        self._resolve(left, [_fault(job, self._dead) for job in left])
         self._on_fatal(self._dead)
 
     def _gather(self) -> tuple[list[Job], bool]:
@@ -320,14 +335,3 @@ class GroupCommit:
 
 def _fault(job: Job, words: str, *, reason: str = "spool_unavailable") -> Exception:
     return NotStored(reason, fault=words) if job.work is None else SpoolError(f"{reason}: {words}")
-
-
-def _resolve(group: Sequence[Job], results: Sequence[object]) -> None:
-    for job, result in zip(group, results, strict=True):
-        job.item = None  # whoever looks at it later needs no payload
-        if job.future.done():
-            continue
-        if isinstance(result, Exception):
-            job.future.set_exception(result)
-        else:
-            job.future.set_result(result)

@@ -10,9 +10,8 @@ import orjson
 from app.model import Attempt, Burial, Cause, Delivery, State, Stream
 from app.spool.keys import PARKED, WAITING, delivery_seq, hook_seq_of, stream_key, stream_of
 from app.spool.rows import NUMBERS, encodable, tried_text
-from app.spool.sql import Queries
+from app.spool.sql import Queries, execute_rows
 from app.spool.sqlite.leases import per_stream
-from app.spool.sqlite.store import execute_rows
 
 
 class Ending(NamedTuple):

@@ -124,6 +124,12 @@ HEAD: tuple[Field, ...] = (
     Field("delivery_id", "string", "Id of the delivery, the same on every copy", "all"),
     Field("received", "number", "When the relay took the hook, Unix seconds", "all"),
     Field("resource_header", "string", "Resource the header named, where the body overruled it", "signed"),
+    Field(
+        "same_body_as",
+        "string",
+        "The `delivery_id` of an earlier hook with the very same bytes: something like it happened again, or a replay",
+        "all",
+    ),
     Field("flags", "strings", "What was odd about the hook", "all"),
     Field("trimmed", "strings", "What was left out to keep the size budget", "all"),
     Field("tags", "object", "Tags; a repeated key has a list", "events"),

@@ -14,7 +14,9 @@ SELECT seq, state, stream, (extract(epoch FROM due_at) * 1000000)::bigint,
 FROM spool_deliveries WHERE seq >= $1::bigint AND seq < $2::bigint ORDER BY seq;
 
 -- name: seen
-SELECT dedup_key, delivery_id, (extract(epoch FROM at) * 1000000)::bigint FROM spool_seen
+SELECT dedup_key, delivery_id, (extract(epoch FROM at) * 1000000)::bigint, resend_id,
+    (extract(epoch FROM resend_at) * 1000000)::bigint, unanswered
+FROM spool_seen
 WHERE (at, dedup_key) > (timestamptz 'epoch' + $1::bigint * interval '1 microsecond', $2::bytea)
 ORDER BY at, dedup_key LIMIT $3::integer;
 
@@ -77,9 +79,11 @@ FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::bigint[], $5::bigint[],
 ON CONFLICT (seq) DO NOTHING;
 
 -- name: put_seen
-INSERT INTO spool_seen (dedup_key, delivery_id, at)
-SELECT dedup_key, delivery_id, timestamptz 'epoch' + at * interval '1 microsecond'
-FROM unnest($1::bytea[], $2::text[], $3::bigint[]) AS s (dedup_key, delivery_id, at)
+INSERT INTO spool_seen (dedup_key, delivery_id, at, resend_id, resend_at, unanswered)
+SELECT dedup_key, delivery_id, timestamptz 'epoch' + at * interval '1 microsecond', resend_id,
+    timestamptz 'epoch' + resend_at * interval '1 microsecond', unanswered
+FROM unnest($1::bytea[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::boolean[])
+    AS s (dedup_key, delivery_id, at, resend_id, resend_at, unanswered)
 ON CONFLICT (dedup_key) DO NOTHING;
 
 -- name: put_history
@@ -111,9 +115,9 @@ FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], 
     AS l (stream, accepted, delivered, filtered, discarded, adopted);
 
 -- name: put_fill
-INSERT INTO spool_shards (shard, owner, until, hooks, bytes, history)
+INSERT INTO spool_shards (shard, owner, until, hooks, bytes, history, seen)
 SELECT 0, '00000000-0000-0000-0000-000000000000', now(), count(*), coalesce(sum(bytes), 0),
-    (SELECT count(*) FROM spool_history)
+    (SELECT count(*) FROM spool_history), (SELECT count(*) FROM spool_seen)
 FROM spool_hooks;
 
 -- name: put_seq

@@ -11,7 +11,7 @@ WHERE seq >= ? AND seq < ? ORDER BY seq;
 
 -- name: seen
 -- Their seq follows the time, so that a page costs one look into the table.
-SELECT dedup_key, delivery_id, at, seq FROM seen WHERE seq > ? ORDER BY seq LIMIT ?;
+SELECT seq, dedup_key, delivery_id, at, resend_id, resend_at, unanswered FROM seen WHERE seq > ? ORDER BY seq LIMIT ?;
 
 -- name: history
 SELECT number, seq, delivery_id, stream, state, received_at, ended_at, bytes, installation, attempts, ambiguous,
@@ -43,7 +43,7 @@ INSERT OR IGNORE INTO deliveries
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: put_seen
-INSERT OR IGNORE INTO seen (dedup_key, delivery_id, at) VALUES (?, ?, ?);
+INSERT OR IGNORE INTO seen (dedup_key, delivery_id, at, resend_id, resend_at, unanswered) VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: put_history
 INSERT OR IGNORE INTO history (number, seq, delivery_id, stream, state, received_at, ended_at, bytes, installation,
@@ -57,4 +57,5 @@ INSERT OR IGNORE INTO audit (number, at, action, actor, reason, count, delivery_
 INSERT INTO ledger (stream, accepted, delivered, filtered, discarded, adopted) VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: put_fill
-UPDATE fill SET hooks = (SELECT count(*) FROM hooks), bytes = (SELECT coalesce(sum(bytes), 0) FROM hooks);
+UPDATE fill SET hooks = (SELECT count(*) FROM hooks), bytes = (SELECT coalesce(sum(bytes), 0) FROM hooks),
+    seen = (SELECT count(*) FROM seen);

@@ -2,34 +2,74 @@
 -- Rows go in and out as arrays: one statement, one round trip, whatever their number.
 
 -- name: accept
--- One batch, whole or not at all. $1, $2 dedup keys and the number of the hook each belongs to; $3 to $8 the hooks;
--- $9 to $12 their deliveries; $13 the shard. A hook with a known key is left out and told with the first one's id.
--- A key that another connection has stored since the statement began fails it, and it is tried again.
--- Keys are stored in their own order, so that two connections with the same keys wait for each other and never both.
-WITH given_key AS (
-    SELECT * FROM unnest($1::bytea[], $2::integer[]) WITH ORDINALITY AS k (dedup_key, n, place)
+-- One batch, whole or not at all. $1 to $4 who each hook is: delivery_id, digest of its key, digest of its bytes (empty:
+-- none), whether it may be resent; $5 to $9 the rest of the hooks; $10 to $13 their deliveries; $14 the shard; $15 the
+-- seconds within which bytes can be a resend. A hook
+-- whose key is known, or that is a resend (app/spool/identity.py has the rule), is left out and told with the first one's
+-- id; one that has the bytes of another is stored and told which.
+-- What is known of bytes is locked before anything follows from it. A digest that another connection has stored since the
+-- statement began fails it, and it is tried again. Both go in the digests' own order, so that two connections with the
+-- same ones wait for each other and never both.
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::boolean[])
+        WITH ORDINALITY AS g (delivery_id, key_digest, body_digest, resendable, n)
 ),
 known AS MATERIALIZED (
-    SELECT n, place, delivery_id FROM (
-        SELECT n, place, (SELECT s.delivery_id FROM spool_seen s WHERE s.dedup_key = k.dedup_key) AS delivery_id
-        FROM given_key k
+    SELECT n, delivery_id FROM (
+        SELECT n, (SELECT s.delivery_id FROM spool_seen s WHERE s.dedup_key = g.key_digest) AS delivery_id
+        FROM given g WHERE g.key_digest <> ''
     ) AS looked_up WHERE delivery_id IS NOT NULL
 ),
+body AS MATERIALIZED (
+    SELECT b.body_digest, s.delivery_id, s.resend_id,
+        s.unanswered AND s.resend_at >= now() - $15::double precision * interval '1 second' AS unanswered
+    FROM (
+        SELECT DISTINCT body_digest FROM given
+        WHERE body_digest <> '' AND n NOT IN (SELECT n FROM known) ORDER BY body_digest
+    ) AS b CROSS JOIN LATERAL (SELECT * FROM spool_seen o WHERE o.dedup_key = b.body_digest FOR UPDATE) AS s
+),
+resent AS MATERIALIZED (
+    SELECT DISTINCT ON (b.body_digest) g.n, b.body_digest, b.resend_id AS delivery_id
+    FROM given g JOIN body b ON b.body_digest = g.body_digest
+    WHERE g.resendable AND b.unanswered ORDER BY b.body_digest, g.n
+),
+own AS MATERIALIZED (
+    SELECT g.n, g.delivery_id, g.key_digest, g.body_digest, CASE WHEN g.body_digest <> '' THEN coalesce(
+        b.delivery_id, first_value(g.delivery_id) OVER (PARTITION BY g.body_digest ORDER BY g.n)
+    ) END AS first_id
+    FROM given g LEFT JOIN body b ON b.body_digest = g.body_digest
+    WHERE g.n NOT IN (SELECT n FROM known) AND g.n NOT IN (SELECT n FROM resent)
+),
 fresh AS MATERIALIZED (
-    SELECT nextval('spool_hook_seq') AS seq, h.*
-    FROM unnest($3::text[], $4::text[], $5::text[], $6::double precision[], $7::text[], $8::bytea[])
-        WITH ORDINALITY AS h (delivery_id, tenant, installation, received_at, about, payload, n)
-    WHERE n NOT IN (SELECT n FROM known)
+    SELECT nextval('spool_hook_seq') AS seq, f.* FROM (
+        SELECT h.n, o.delivery_id, h.tenant, h.installation, h.received_at, h.payload,
+            CASE WHEN o.first_id <> o.delivery_id THEN substr(h.about, 1, length(h.about) - 1) || ',"' || o.first_id || '"]'
+                ELSE h.about END AS about
+        FROM unnest($5::text[], $6::text[], $7::double precision[], $8::text[], $9::bytea[])
+            WITH ORDINALITY AS h (tenant, installation, received_at, about, payload, n)
+        JOIN own o ON o.n = h.n ORDER BY h.n
+    ) AS f
 ),
 fresh_delivery AS MATERIALIZED (
     SELECT f.seq * 64 + d.number AS seq, CASE f.tenant WHEN '' THEN 1 ELSE 0 END AS state, d.stream, f.received_at,
         octet_length(f.payload) AS bytes, d.siblings, f.delivery_id
-    FROM unnest($9::integer[], $10::integer[], $11::text[], $12::integer[]) AS d (n, number, stream, siblings)
+    FROM unnest($10::integer[], $11::integer[], $12::text[], $13::integer[]) AS d (n, number, stream, siblings)
     JOIN fresh f ON f.n = d.n
 ),
-keys AS (
+digests AS (
     INSERT INTO spool_seen (dedup_key, delivery_id, at)
-    SELECT k.dedup_key, f.delivery_id, now() FROM given_key k JOIN fresh f ON f.n = k.n ORDER BY k.dedup_key
+    SELECT digest, delivery_id, now() FROM (
+        SELECT key_digest AS digest, delivery_id FROM own WHERE key_digest <> ''
+        UNION ALL
+        SELECT body_digest, delivery_id FROM own
+        WHERE delivery_id = first_id AND body_digest NOT IN (SELECT body_digest FROM body)
+    ) AS new ORDER BY digest
+    RETURNING 1
+),
+bodies AS (
+    UPDATE spool_seen s SET at = now(), unanswered = s.unanswered AND NOT b.is_resent
+    FROM (SELECT body_digest, body_digest IN (SELECT body_digest FROM resent) AS is_resent FROM body) AS b
+    WHERE s.dedup_key = b.body_digest
 ),
 hooks AS (
     INSERT INTO spool_hooks (seq, delivery_id, tenant, installation, received_at, bytes, about, payload)
@@ -42,23 +82,41 @@ deliveries AS (
 ),
 booked AS (
     INSERT INTO spool_ledger AS l (stream, shard, accepted)
-    SELECT stream, $13::integer, count(*) FROM fresh_delivery GROUP BY stream ORDER BY stream
+    SELECT stream, $14::integer, count(*) FROM fresh_delivery GROUP BY stream ORDER BY stream
     ON CONFLICT (stream, shard) DO UPDATE SET accepted = l.accepted + excluded.accepted
 ),
 filled AS (
     UPDATE spool_shards SET hooks = hooks + (SELECT count(*) FROM fresh), until = now() + interval '60 seconds',
-        bytes = bytes + (SELECT sum(octet_length(payload)) FROM fresh)
-    WHERE shard = $13::integer AND EXISTS (SELECT 1 FROM fresh)
+        bytes = bytes + (SELECT sum(octet_length(payload)) FROM fresh), seen = seen + (SELECT count(*) FROM digests)
+    WHERE shard = $14::integer AND EXISTS (SELECT 1 FROM fresh)
 )
-SELECT fill.hooks, fill.bytes, known.n, known.delivery_id
+SELECT fill.hooks, fill.bytes, told.n, told.delivery_id, told.fresh
 FROM (SELECT coalesce(sum(hooks), 0)::bigint AS hooks, coalesce(sum(bytes), 0)::bigint AS bytes FROM spool_shards) fill
-LEFT JOIN known ON true ORDER BY known.place;
+LEFT JOIN (
+    SELECT n, delivery_id, false AS fresh FROM known
+    UNION ALL
+    SELECT n, delivery_id, false FROM resent
+    UNION ALL
+    SELECT n, first_id, true FROM own WHERE first_id <> delivery_id
+) AS told ON true;
 
 -- name: look
--- How full it is, and which of these dedup keys are known.
-SELECT fill.hooks, fill.bytes, s.dedup_key, s.delivery_id
+-- How full it is, and what is known of these digests.
+SELECT fill.hooks, fill.bytes, s.dedup_key, s.delivery_id, s.resend_id, extract(epoch FROM s.resend_at)::double precision,
+    s.unanswered, extract(epoch FROM now())::double precision
 FROM (SELECT coalesce(sum(hooks), 0)::bigint AS hooks, coalesce(sum(bytes), 0)::bigint AS bytes FROM spool_shards) fill
 LEFT JOIN spool_seen s ON s.dedup_key = ANY ($1::bytea[]);
+
+-- name: stored
+-- Which of these ids are stored, or were.
+SELECT delivery_id FROM spool_hooks WHERE delivery_id = ANY ($1::text[])
+UNION
+SELECT delivery_id FROM spool_history WHERE delivery_id = ANY ($1::text[]);
+
+-- name: note_unanswered
+UPDATE spool_seen s SET unanswered = true, resend_id = note.resend_id,
+    resend_at = CASE s.resend_id WHEN note.resend_id THEN s.resend_at ELSE now() END
+FROM unnest($1::bytea[], $2::text[]) AS note (dedup_key, resend_id) WHERE s.dedup_key = note.dedup_key;
 
 -- name: take_shard
 -- The first shard that is nobody's.
@@ -219,6 +277,9 @@ UPDATE spool_shards SET hooks = hooks + $2::bigint, bytes = bytes + $3::bigint, 
     until = now() + interval '60 seconds'
 WHERE shard = $1::integer;
 
+-- name: add_seen
+UPDATE spool_shards SET seen = seen + $2::bigint WHERE shard = $1::integer;
+
 -- name: parked
 SELECT DISTINCT installation FROM spool_hooks WHERE tenant = '';
 
@@ -255,9 +316,15 @@ WHERE d.state < 2 AND d.seq = ANY (ARRAY(
 RETURNING d.stream, d.cause;
 
 -- name: forget_seen
+-- Digests last seen longer than $1 seconds ago, or more than $2 ago. What two replicas mean is removed once.
 DELETE FROM spool_seen WHERE dedup_key = ANY (ARRAY(
-    SELECT dedup_key FROM spool_seen WHERE at < now() - $1::double precision * interval '1 second'
-    ORDER BY at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+    SELECT dedup_key FROM (
+        SELECT dedup_key, at, row_number() OVER (ORDER BY at) AS place FROM (
+            SELECT dedup_key, at FROM spool_seen ORDER BY at LIMIT $3::integer FOR UPDATE SKIP LOCKED
+        ) AS low
+    ) AS oldest
+    WHERE at < now() - $1::double precision * interval '1 second'
+        OR place <= (SELECT sum(seen) FROM spool_shards) - $2::bigint
 ))
 RETURNING 1;
 
@@ -271,7 +338,9 @@ SELECT stream, count(*) FILTER (WHERE state < 2), count(*) FILTER (WHERE state =
 FROM spool_deliveries GROUP BY stream;
 
 -- name: fill
-SELECT coalesce(sum(hooks), 0)::bigint AS hooks, coalesce(sum(bytes), 0)::bigint AS bytes FROM spool_shards;
+SELECT coalesce(sum(hooks), 0)::bigint AS hooks, coalesce(sum(bytes), 0)::bigint AS bytes,
+    coalesce(sum(seen), 0)::bigint AS seen
+FROM spool_shards;
 
 -- name: graves
 -- Payload bytes of dead letters, and when the oldest was buried.

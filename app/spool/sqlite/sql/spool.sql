@@ -3,7 +3,7 @@
 -- times the writer has to ask for the interpreter's lock small.
 
 -- name: find_seen (rows)
-SELECT dedup_key, delivery_id FROM seen WHERE dedup_key IN (VALUES (?));
+SELECT dedup_key, delivery_id, resend_id, resend_at, unanswered FROM seen WHERE dedup_key IN (VALUES (?));
 
 -- name: insert_hooks (rows)
 INSERT INTO hooks (seq, delivery_id, tenant, installation, received_at, bytes, about, payload)
@@ -13,8 +13,13 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 INSERT INTO deliveries (seq, state, stream, due_at, waiting_since, received_at, bytes, delivery_id)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: insert_seen (rows)
-INSERT OR IGNORE INTO seen (dedup_key, delivery_id, at) VALUES (?, ?, ?);
+-- name: put_seen (rows)
+-- What is there already moves to the end, by a seq of its own: the oldest stay the first rows.
+INSERT OR REPLACE INTO seen (dedup_key, at, delivery_id, resend_id, resend_at, unanswered) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: note_unanswered
+UPDATE seen SET unanswered = 1, resend_id = :id, resend_at = CASE resend_id WHEN :id THEN resend_at ELSE :now END
+WHERE dedup_key = :digest;
 
 -- name: book_accepted (rows)
 INSERT INTO ledger (stream, accepted) VALUES (?, ?)
@@ -37,10 +42,13 @@ INSERT INTO ledger (stream, adopted) VALUES (?, ?)
 ON CONFLICT (stream) DO UPDATE SET adopted = adopted + excluded.adopted;
 
 -- name: fill
-SELECT hooks, bytes FROM fill;
+SELECT hooks, bytes, seen FROM fill;
 
 -- name: add_fill
 UPDATE fill SET hooks = hooks + ?, bytes = bytes + ?;
+
+-- name: add_accepted
+UPDATE fill SET hooks = hooks + ?, bytes = bytes + ?, seen = seen + ?;
 
 -- name: last_seq
 SELECT max((SELECT coalesce(max(seq), 0) FROM hooks), (SELECT coalesce(max(seq), 0) >> 6 FROM deliveries));
@@ -162,10 +170,17 @@ SET buried_at = :now, state = 2, cause = CASE state WHEN 1 THEN :unclaimed ELSE 
 WHERE seq IN (SELECT value FROM json_each(:seqs));
 
 -- name: forget_seen
--- Looks at the oldest rows only.
+-- Looks at the oldest rows only: those last seen before :before, or beyond :keep in number.
 DELETE FROM seen WHERE seq IN (
     SELECT seq FROM (SELECT seq, at FROM seen ORDER BY seq LIMIT :most) WHERE at < :before
+    UNION
+    SELECT seq FROM (
+        SELECT seq FROM seen ORDER BY seq LIMIT min(:most, max(0, (SELECT fill.seen FROM fill) - :keep))
+    )
 );
+
+-- name: add_seen
+UPDATE fill SET seen = seen + ?;
 
 -- name: ledger
 SELECT stream, accepted, delivered, filtered, discarded, adopted FROM ledger;

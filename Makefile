@@ -55,6 +55,9 @@ format: $(READY) ## Put the code in its one format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+console-pictures: $(READY) ## The pictures of docs/console.md, taken of the console as it is; look at them
+	$(BIN)/python -m tests.browser.pictures
+
 goldens: $(READY) ## Write the golden events and docs/events.schema.json anew; read the difference before it is committed
 	$(BIN)/python -m tests.goldens
 
@@ -73,7 +76,7 @@ torture: $(READY) ## Kill relays and PostgreSQL, cut networks and power, count w
 image-test: $(READY) ## Lint, build and run the container image; system tests against it
 	$(BIN)/python tests/system/image.py
 
-.PHONY: base deploy-check deploy-renders deploy-rules deploy-lock
+.PHONY: base console-pictures deploy-check deploy-renders deploy-rules deploy-lock
 
 base: TAG := $(shell sed -nE 's/^FROM ([^@ ]+)(@[^ ]+)? AS base$$/\1/p' Dockerfile)
 base: ## Name the image's base by the digest that its tag has now (needs docker with buildx, and the registry)

@@ -19,7 +19,9 @@ from app.admin.api import AdminApi
 from app.admin.local import local_socket
 from app.admin.service import DeliveryService
 from app.admin.token import AdminToken
+from app.admin.tries import Tries
 from app.asgi import Application, Receive, Scope, Send, refuse
+from app.console.web import Console
 from app.delivery.limits import DeliveryLimits
 from app.delivery.supervisor import Supervisor
 from app.errors import ConfigError, IngestRefusal, NotFound, RelayError
@@ -154,11 +156,13 @@ class Relay:
                 clock=time.time,
                 situation=self.health.situation,
                 troubles=partial(_troubles_of, supervisor),
-                tenants=lambda: registry.snapshot.tenants,
+                registry=registry,
             )
             if settings.admin_token:
                 token = AdminToken.load(settings.admin_token, environ=os.environ)
-                self._admin = AdminApi(service, token, refused=metrics.admin_refused)
+                tries = Tries()
+                api = AdminApi(service, token, refused=metrics.admin_refused, tries=tries)
+                self._admin = _Admin(api, Console(service, token, tries, refused=metrics.admin_refused))
             if (path := admin_socket_of(settings.admin_socket, settings.spool_url)) is not None:
                 local = AdminApi(service, None, refused=metrics.admin_refused)
                 await stack.enter_async_context(local_socket(path, local))
@@ -196,6 +200,20 @@ class Relay:
         if not task.cancelled():
             _log.error("worker.died", worker="tenants", exc_info=task.exception())
             self._on_fatal("the watch over the tenants file died")
+
+
+class _Admin:
+    """``/admin/api`` is the API, everything else below ``/admin`` the pages."""
+
+    def __init__(self, api: AdminApi, console: Console) -> None:
+        self._api = api
+        self._console = console
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        path = scope["path"]
+        is_api = path == f"{ADMIN}/api" or path.startswith(f"{ADMIN}/api/")
+        await (self._api if is_api else self._console)(scope, receive, send)
 
 
 class _Resting(Delivering):

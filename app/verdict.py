@@ -229,7 +229,7 @@ def _books(stats: SpoolStats, stopped: Collection[Stream], situation: Situation)
                 state="books",
                 words=f"the books of {whose} do not add up",
                 act="relay",
-                advice="Please report it, with `relay deliveries stats --json`.",
+                advice="Please report it, with what relay deliveries stats --json prints.",
             )
         if books.dead:
             yield Todo(
@@ -238,7 +238,7 @@ def _books(stats: SpoolStats, stopped: Collection[Stream], situation: Situation)
                 state="dead letters",
                 words=counted(books.dead, "dead letter", "dead letters"),
                 act="",
-                advice="`relay deliveries list` says why each is one; mend that, then redeliver or discard.",
+                advice="Look why each is one (relay deliveries list), mend that, then redeliver or discard.",
                 count=books.dead,
             )
         if books.waiting and not books.stream.tenant:

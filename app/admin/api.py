@@ -5,20 +5,19 @@ and beyond a few at once a refusal, so that neither the log nor the processor is
 """
 
 import asyncio
-from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from contextlib import suppress
 from typing import Any, Final
 
 import orjson
 import structlog
 from fastapi import Request, Response
+from starlette.datastructures import QueryParams
 
-from app.admin import page
 from app.admin.errors import AdminRefusal
 from app.admin.serialization import Json
 from app.admin.service import Action, Desk, action_of, spool_refused
 from app.admin.token import AdminToken
+from app.admin.tries import Tries
 from app.errors import RelayError
 
 Scope = MutableMapping[str, Any]
@@ -27,7 +26,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PATH: Final = "/admin"
 ROUTES: Final[Mapping[str, str]] = {
-    "/admin": "GET",
     "/admin/api/deliveries": "GET",
     "/admin/api/deliveries/{delivery_id}": "GET",
     "/admin/api/deliveries/redeliver": "POST",
@@ -35,15 +33,14 @@ ROUTES: Final[Mapping[str, str]] = {
     "/admin/api/audit": "GET",
     "/admin/api/stats": "GET",
     "/admin/api/status": "GET",
+    "/admin/api/destinations": "GET",
+    "/admin/api/tenants": "GET",
 }
 """Every path and its method, as documented."""
 ACTOR: Final = "admin API"
 """Who changed something, if the request does not say."""
 BODY_BYTES_MAX: Final = 65_536
 BODY_DEADLINE_S: Final = 10.0
-WRONG_AT_ONCE_MAX: Final = 10
-"""Requests with a wrong token that are kept waiting at once; more are refused without a wait."""
-WRONG_WAIT_S: Final = 1.0
 _JSON: Final = "application/json"
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
@@ -53,7 +50,14 @@ _log = structlog.get_logger()
 class AdminApi:
     """See the module. One for a relay, on the spool that it works on."""
 
-    def __init__(self, desk: Desk, token: AdminToken | None, *, refused: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        token: AdminToken | None,
+        *,
+        refused: Callable[[str], None],
+        tries: Tries | None = None,
+    ) -> None:
         """``refused`` is told the code word of every refusal.
 
         ``token`` is ``None`` on the socket of ``app.admin.local`` and nowhere else: whoever can open that is let in.
@@ -61,8 +65,7 @@ class AdminApi:
         self._desk = desk
         self._token = token
         self._refused = refused
-        self._waiting = 0
-        self._tries = 0
+        self._tries = tries or Tries()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request below ``/admin``, its path without a slash at the end."""
@@ -70,28 +73,25 @@ class AdminApi:
         try:
             response = await self._response(request)
         except AdminRefusal as refused:
-            response = self._refusal(refused, scope)
+            response = self._refusal(refused)
         except (RelayError, OSError) as fault:
-            response = self._refusal(spool_refused(fault), scope)
+            response = self._refusal(spool_refused(fault))
         except Exception:  # noqa: BLE001 - whatever it was, the operator gets an answer and the log the trace
             _log.exception("admin.failed", path=_shown(scope))
-            response = self._refusal(AdminRefusal("failed", "a fault of the relay's own; its log has the trace"), scope)
+            response = self._refusal(AdminRefusal("failed", "a fault of the relay's own; its log has the trace"))
         response.headers.update(_HEADERS)
         await response(scope, receive, send)
 
     async def _response(self, request: Request) -> Response:
         await self._let_in(request)
-        if request.scope["path"] == PATH:
-            _only("GET", request.method)
-            return Response(page.page(await self._desk.stats()), 200, page.HEADERS, "text/html")
         return Response(orjson.dumps(await self._answer(request)), media_type=_JSON)
 
-    def _refusal(self, refused: AdminRefusal, scope: Scope) -> Response:
+    def _refusal(self, refused: AdminRefusal) -> Response:
         self._refused(refused.code)
         body = orjson.dumps({"error": refused.code, "words": refused.words})
         response = Response(body, refused.status, media_type=_JSON)
         if refused.code == "bad_admin_token":
-            response.headers["www-authenticate"] = "Basic" if scope["path"] == PATH else "Bearer"
+            response.headers["www-authenticate"] = "Bearer"
         return response
 
     async def _let_in(self, request: Request) -> None:
@@ -105,43 +105,20 @@ class AdminApi:
         given = _token_of(request)
         if given is not None and self._token.matches(given):
             return
-        self._tries += 1
-        if self._waiting >= WRONG_AT_ONCE_MAX:
-            raise AdminRefusal("too_many_tries", "too many requests with a wrong admin token")
-        self._waiting += 1
-        try:
-            await asyncio.sleep(WRONG_WAIT_S)
-        finally:
-            self._waiting -= 1
-            tries, self._tries = self._tries, 0
-            client = request.client.host if request.client else None
-            _log.warning(
-                "admin.refused", code="bad_admin_token", path=_shown(request.scope), client=client, tries=tries
-            )
-        raise AdminRefusal("bad_admin_token", "the header Authorization: Bearer … has to carry the admin token")
+        client = request.client.host if request.client else None
+        await self._tries.refuse(path=_shown(request.scope), client=client)
 
     async def _answer(self, request: Request) -> Json:
-        desk, method = self._desk, request.method
-        pairs = request.query_params.multi_items()
         match str(request.scope["path"]).removeprefix(f"{PATH}/api").split("/")[1:]:
-            case ["deliveries"]:
-                _only("GET", method)
-                return await desk.deliveries(pairs)
             case ["deliveries", name] if (action := action_of(name)) is not None:
-                _only("POST", method)
+                _only("POST", request.method)
                 return await self._change(action, await _json(request), _actor(request))
             case ["deliveries", delivery_id] if delivery_id:
-                _only("GET", method)
-                return await desk.delivery(delivery_id)
-            case ["audit"]:
-                _only("GET", method)
-                return await desk.audit(pairs)
-            case ["status"]:
-                _only("GET", method)
-                return await desk.status()
-            case ["stats"]:
-                _only("GET", method)
-                return await desk.stats()
+                _only("GET", request.method)
+                return await self._desk.delivery(delivery_id)
+            case [name] if name in _LOOKS:
+                _only("GET", request.method)
+                return await _LOOKS[name](self._desk, request.query_params)
         raise AdminRefusal("not_found", "nothing lives at this path; docs/http.md lists those that are")
 
     async def _change(self, action: Action, body: object, actor: str) -> Json:
@@ -149,6 +126,17 @@ class AdminApi:
         if answer["changed"]:
             _log.info("deliveries.changed", action=action, actor=actor, deliveries=answer["changed"])
         return answer
+
+
+_LOOKS: Final[Mapping[str, Callable[[Desk, QueryParams], Awaitable[Json]]]] = {
+    "deliveries": lambda desk, query: desk.deliveries(query.multi_items()),
+    "destinations": lambda desk, query: desk.destinations(query.get("search", "")),
+    "tenants": lambda desk, query: desk.tenants(query.get("search", "")),
+    "audit": lambda desk, query: desk.audit(query.multi_items()),
+    "stats": lambda desk, _query: desk.stats(),
+    "status": lambda desk, _query: desk.status(),
+}
+"""What is only looked at, by the last part of its path."""
 
 
 def _only(wanted: str, method: str) -> None:
@@ -163,16 +151,10 @@ def _header(request: Request, name: bytes) -> bytes:
 
 
 def _token_of(request: Request) -> bytes | None:
-    """What was given as the token. A browser, which can read the page only, gives it as a password.
-
-    The API takes no password: a browser sends one along with whatever another site makes it post.
-    """
+    """What was given as the token. No password and no cookie is taken: a browser sends those along unasked."""
     kind, _, given = _header(request, b"authorization").partition(b" ")
     if kind.lower() == b"bearer":
         return given.strip()
-    if kind.lower() == b"basic" and request.scope["path"] == PATH:
-        with suppress(ValueError):
-            return b64decode(given.strip(), validate=True).partition(b":")[2]
     return None
 
 

@@ -9,6 +9,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "bad_query": 400,
     "bad_change": 400,
     "bad_admin_token": 401,
+    "other_site": 403,
     "not_found": 404,
     "unknown_delivery": 404,
     "method_not_allowed": 405,

@@ -5,11 +5,12 @@ Every answer is the JSON that ``docs/http.md`` shows.
 
 import difflib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final, Literal, Protocol, get_args
 
 from app import __version__
+from app.admin.directory import destinations_json, tenants_json
 from app.admin.errors import AdminRefusal
 from app.admin.requests import CALL_MAX, ChangeRequest, asked, order_of, page_of
 from app.admin.serialization import (
@@ -27,6 +28,7 @@ from app.admin.status import status_json
 from app.errors import RelayError
 from app.model import DeliveryRecord, Search, State
 from app.spool.interface import Spool
+from app.tenants.model import Snapshot
 from app.verdict import Situation, Trouble
 
 Action = Literal["redeliver", "discard"]
@@ -34,6 +36,23 @@ Pairs = Iterable[tuple[str, str]]
 
 DEAD_LOOKED_AT_MAX: Final = 10_000
 """So many dead letters, the newest, are told apart by cause in the statistics."""
+
+
+NO_RELAY: Final = "no relay runs on this spool: hooks that come now are lost, and nothing is delivered"
+
+
+class Tenants(Protocol):
+    """The tenants file in force, and why a newer one was refused."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The tenants in force."""
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """Why the file as it stands was refused."""
+        ...
 
 
 class Desk(Protocol):
@@ -59,6 +78,14 @@ class Desk(Protocol):
         """``GET /admin/api/stats``."""
         ...
 
+    async def destinations(self, search: str) -> Json:
+        """``GET /admin/api/destinations``."""
+        ...
+
+    async def tenants(self, search: str) -> Json:
+        """``GET /admin/api/tenants``."""
+        ...
+
     async def status(self) -> Json:
         """``GET /admin/api/status``."""
         ...
@@ -68,8 +95,7 @@ class DeliveryService:
     """A ``Desk`` straight on a spool. ``clock`` gives Unix seconds, for ages such as ``2h``.
 
     ``situation`` is asked for the status; without it no relay is running here, and the status says so. ``troubles`` are
-    what holds streams up just now, and ``tenants`` the names in the tenants file, so that a slip is told from a tenant
-    without deliveries.
+    what holds streams up just now, and ``registry`` has the tenants file: without it no relay runs here.
     """
 
     def __init__(
@@ -79,13 +105,13 @@ class DeliveryService:
         clock: Callable[[], float],
         situation: Callable[[], Awaitable[Situation]] | None = None,
         troubles: Callable[[], Iterable[Trouble]] = tuple,
-        tenants: Callable[[], Collection[str]] | None = None,
+        registry: Tenants | None = None,
     ) -> None:
         self._spool = spool
         self._clock = clock
         self._situation = situation
         self._troubles = troubles
-        self._tenants = tenants
+        self._registry = registry
 
     async def deliveries(self, pairs: Pairs) -> Json:
         """A page of deliveries, highest number first; ``next`` is where the following page begins."""
@@ -150,9 +176,23 @@ class DeliveryService:
     async def status(self) -> Json:
         """The verdict, and what to do."""
         if self._situation is None:
-            words = "no relay runs on this spool: hooks that come now are lost, and nothing is delivered"
-            raise AdminRefusal("spool_unavailable", words)
+            raise AdminRefusal("spool_unavailable", NO_RELAY)
         return status_json(await self._situation(), version=__version__)
+
+    async def destinations(self, search: str) -> Json:
+        """Every destination of the tenants file, and how it goes; those in trouble first."""
+        registry = self._running()
+        return destinations_json(registry.snapshot, await self._spool.stats(), self._troubles(), search=search)
+
+    async def tenants(self, search: str) -> Json:
+        """The tenants in force; secrets by reference."""
+        registry = self._running()
+        return tenants_json(registry.snapshot, await self._spool.stats(), problem=registry.problem, search=search)
+
+    def _running(self) -> "Tenants":
+        if self._registry is None:
+            raise AdminRefusal("spool_unavailable", NO_RELAY)
+        return self._registry
 
     def _shown(self, lives: Iterable[DeliveryRecord]) -> list[Json]:
         """Lives as the API shows them, each with what holds it up."""
@@ -161,7 +201,7 @@ class DeliveryService:
 
     def _known(self, tenant: str | None) -> None:
         """Nothing was found of this tenant: is there one?"""
-        names = self._tenants() if self._tenants is not None else ()
+        names = self._registry.snapshot.tenants if self._registry is not None else ()
         if tenant and names and tenant not in names:
             near = difflib.get_close_matches(tenant, names, n=1)
             nearest = f"; the nearest is {near[0]}" if near else ""

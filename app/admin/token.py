@@ -46,11 +46,18 @@ class AdminToken:
 
     def matches(self, given: bytes, *, clock: Callable[[], float] = time.monotonic) -> bool:
         """Whether ``given`` is the token; takes the same time whatever is wrong with it."""
-        now = clock()
+        self._follow(clock())
+        return hmac.compare_digest(hashlib.sha256(given).digest(), self._digest)
+
+    def digest(self, *, clock: Callable[[], float] = time.monotonic) -> bytes:
+        """SHA-256 of the token in force: what keys are derived from."""
+        self._follow(clock())
+        return self._digest
+
+    def _follow(self, now: float) -> None:
         if now >= self._look_at:
             self._look_at = now + LOOK_AGAIN_S
             self._look()
-        return hmac.compare_digest(hashlib.sha256(given).digest(), self._digest)
 
     def _look(self) -> None:
         """Take a changed file's token; one that will not do leaves the one before it in force."""

@@ -5,16 +5,15 @@ import os
 import re
 import subprocess
 import sys
-from base64 import b64encode
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.admin.api import ROUTES, WRONG_AT_ONCE_MAX
+from app.admin.api import ROUTES
 from app.admin.errors import STATUSES
-from app.admin.page import page
+from app.admin.tries import AT_ONCE_MAX as WRONG_AT_ONCE_MAX
 from app.model import Cause
 from tests.contract.test_spool_postgres import until
 from tests.journey.admin_world import TOKEN, admin_world, ask, bury, change, found
@@ -231,7 +230,6 @@ REFUSED = [
     ("POST", "deliveries", {}, b"", "method_not_allowed"),
     ("GET", "deliveries/redeliver", {}, b"", "method_not_allowed"),
     ("DELETE", "audit", {}, b"", "method_not_allowed"),
-    ("POST", "", {}, b"", "method_not_allowed"),
     ("GET", "deliveries?state=lost", {}, b"", "bad_query"),
     ("GET", "audit?limit=x", {}, b"", "bad_query"),
     ("POST", "deliveries/redeliver", {}, b"{}", "not_json"),
@@ -278,31 +276,3 @@ async def test_every_cause_may_be_searched_for(tmp_path: Path) -> None:
     """Also where there is none of it."""
     async with admin_world(tmp_path) as there:
         assert not await found(there, *(("cause", each.value) for each in Cause))
-
-
-async def test_the_page_is_for_reading_with_a_browser_and_nothing_else(tmp_path: Path) -> None:
-    """The token as a password opens the page, and no part of the API; names in it are text, whatever they are."""
-    password = {"Authorization": f"Basic {b64encode(f'ada:{TOKEN}'.encode()).decode()}"}
-    async with admin_world(tmp_path) as there:
-        await bury(there, 1)
-        for headers in (password, {}):
-            shown = await ask(there, "", headers=headers)
-            assert shown.status == 200
-            assert b"<td>1</td><td>acme/main</td><td>rejected</td><td>payload</td>" in shown.body
-            assert "default-src 'none'" in shown.headers["content-security-policy"]
-            assert shown.headers["cache-control"] == "no-store"
-        api, wrong = await asyncio.gather(
-            ask(there, "stats", headers=password), ask(there, "", headers={"Authorization": "Basic !"})
-        )
-        assert api.status == 401
-        assert (wrong.status, wrong.headers["www-authenticate"]) == (401, "Basic")
-
-
-def test_the_page_escapes_what_it_is_told() -> None:
-    """A name cannot become markup."""
-    names = {"tenant": "<b>", "destination": "&"}
-    books = dict.fromkeys(("accepted", "delivered", "filtered", "discarded", "adopted", "waiting", "dead"), 0)
-    made = page({"dead": [], "streams": [names | books | {"adds_up": False}]})
-    assert "&lt;b&gt;/&amp;" in made
-    assert "<b>" not in made
-    assert "None." in made

@@ -164,6 +164,14 @@ class RemoteDesk:
         """See ``Desk``."""
         return await self._ask("GET", "stats")
 
+    async def destinations(self, search: str) -> Json:
+        """See ``Desk``."""
+        return await self._ask("GET", f"destinations?{urlencode({'search': search})}")
+
+    async def tenants(self, search: str) -> Json:
+        """See ``Desk``."""
+        return await self._ask("GET", f"tenants?{urlencode({'search': search})}")
+
     async def status(self) -> Json:
         """See ``Desk``."""
         return await self._ask("GET", "status")

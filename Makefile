@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SPLUNK := .venv-splunk
 JOBS ?= logical
 # Each worker has servers of its own; who is done takes over what another has not begun.
 PYTEST = $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal

@@ -86,6 +86,8 @@ class Delivery:
     """How often it was posted to Splunk before this claim."""
     ambiguous: int
     """How many of those attempts may have reached Splunk although no success was seen."""
+    unreadable: str = ""
+    """Why what is stored cannot be read, in words; the hook is then without payload, and the delivery to be buried."""
 
 
 class Attempt(NamedTuple):
@@ -109,6 +111,8 @@ class Cause(StrEnum):
     """The hec_event alone is more than the destination takes (413, or code 6 for its size)."""
     UNTRANSFORMABLE = "untransformable"
     """The relay could not turn it into a hec_event: a bug of ours, kept for the next version."""
+    UNREADABLE = "unreadable"
+    """What is stored of it cannot be read: the disk, or whoever else writes there, has damaged it."""
     EXPIRED = "expired"
     """It waited longer than the waiting age limit."""
     UNCLAIMED = "unclaimed"

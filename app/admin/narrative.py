@@ -19,6 +19,7 @@ _BY_CAUSE: Final[Mapping[Cause, Act]] = {
     Cause.REJECTED: Act.PAYLOAD,
     Cause.OVERSIZE: Act.PAYLOAD,
     Cause.UNTRANSFORMABLE: Act.RELAY,
+    Cause.UNREADABLE: Act.RELAY,
     Cause.EXPIRED: Act.SPLUNK,
     Cause.UNCLAIMED: Act.TENANT,
 }
@@ -34,9 +35,15 @@ _ADVICE: Final[Mapping[Act, str]] = {
     Act.PAYLOAD: "Splunk refuses this content: redeliver after an upgrade of Splunk or the relay, or discard",
     Act.RELAY: "whoever runs the relay (and what stands between it and Splunk): mend or report it, then redeliver",
 }
-_UNCLAIMED_ADVICE: Final = (
-    "name its installation in the tenants file, then redeliver: it is parked again and goes to that tenant at once"
-)
+_ADVICE_BY_CAUSE: Final[Mapping[Cause, str]] = {
+    Cause.UNCLAIMED: (
+        "name its installation in the tenants file, then redeliver: it is parked again and goes to that tenant at once"
+    ),
+    Cause.UNREADABLE: (
+        "its content is damaged in the spool: look whether Sentry still has it, mend the disk (docs/damaged-spool.md), "
+        "then discard"
+    ),
+}
 
 
 class TimelineEntry(NamedTuple):
@@ -73,7 +80,7 @@ def must_act(life: DeliveryRecord) -> Act:
         return Act.NOBODY
     if life.state is State.PARKED or life.cause is Cause.UNCLAIMED:
         return Act.TENANT
-    if life.cause is Cause.UNTRANSFORMABLE:
+    if life.cause in (Cause.UNTRANSFORMABLE, Cause.UNREADABLE):
         return Act.RELAY
     said = act_of(last_answer(life))
     if said not in (None, Act.NOBODY):
@@ -83,7 +90,8 @@ def must_act(life: DeliveryRecord) -> Act:
 
 def advice(life: DeliveryRecord) -> str:
     """What that person can do, in a sentence."""
-    return _UNCLAIMED_ADVICE if life.cause is Cause.UNCLAIMED else _ADVICE[must_act(life)]
+    by_cause = _ADVICE_BY_CAUSE.get(life.cause) if life.cause else None
+    return by_cause or _ADVICE[must_act(life)]
 
 
 def story(life: DeliveryRecord) -> list[TimelineEntry]:

@@ -158,6 +158,9 @@ class Dispatcher:
         touched: set[DestinationSender] = set()
         begun = slice_begun = self._steady()
         for delivery in deliveries:
+            if delivery.unreadable:
+                burials.append(Burial(delivery, Cause.UNREADABLE, delivery.unreadable))
+                continue
             sender = self._sender(delivery.stream)
             if sender is None:
                 back[0.0].append(delivery)
@@ -196,22 +199,17 @@ class Dispatcher:
         claims, spawn = self._context.claims, self._context.spawn
         if filtered:
             spawn(claims.settle(filtered, filtered=True), "settle")
-            self._count(filtered, lambda stream, count: self._context.observer.filtered(stream, count=count))
+            for stream, count in Counter(each.stream for each in filtered).items():
+                self._context.observer.filtered(stream, count=count)
         if burials:
             for burial in burials:
                 events.buried(burial)
             spawn(claims.bury(burials), "bury")
-            self._count(
-                [each.delivery for each in burials],
-                lambda stream, count: self._context.observer.buried(stream, cause=Cause.UNTRANSFORMABLE, count=count),
-            )
+            causes = Counter((each.delivery.stream, each.cause) for each in burials)
+            for (stream, cause), count in causes.items():
+                self._context.observer.buried(stream, cause=cause, count=count)
         for retry_in_s, deliveries in back.items():
             spawn(claims.release(deliveries, retry_in_s=retry_in_s), "release")
-
-    @staticmethod
-    def _count(deliveries: list[Delivery], tell: Callable[[Stream, int], None]) -> None:
-        for stream, count in Counter([each.stream for each in deliveries]).items():
-            tell(stream, count)
 
     def _sender(self, stream: Stream) -> DestinationSender | None:
         """The sender of a stream; ``None`` if the tenants file does not name its destination.

@@ -1,7 +1,7 @@
 """Rows of either engine as the values that everybody else knows. The engines' statements give the same columns."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -12,6 +12,7 @@ from app.model import (
     Delivery,
     DeliveryRecord,
     Hook,
+    Sender,
     SpoolStats,
     State,
     Stream,
@@ -27,32 +28,66 @@ ANSWER_CHARS_MAX = 600
 """Of an answer: however it has to be escaped, the line of the latest post fits into what is kept of all."""
 
 
+class StoredHook(NamedTuple):
+    """The fields of a hook that have no column of their own, in the order they are stored in, as JSON."""
+
+    sender: Sender = "integration"
+    resource: str = ""
+    sent_at: str = ""
+    request_id: str = ""
+    idempotency_key: str = ""
+    verified_with: str = ""
+    same_body_as: str = ""
+    """The ``delivery_id`` of the hook that had the same bytes before, if there was one."""
+
+
 def deliveries_of(rows: Iterable[Any], lease: str) -> list[Delivery]:
-    """Claimed deliveries out of rows of the statement ``load``."""
+    """Claimed deliveries out of rows of the statement ``load``. What cannot be read of one is said in it."""
     streams: dict[str, Stream] = {}
     made = []
     for seq, stream, attempts, ambiguous, delivery_id, tenant, installation, received_at, about, payload in rows:
         if stream not in streams:
             streams[stream] = stream_of(stream)
-        sender, resource, sent_at, request_id, idempotency_key, verified_with, *same = orjson.loads(about)
+        stored, unreadable = read_about(about)
+        if not isinstance(payload, bytes):
+            unreadable = unreadable or "its payload cannot be read"
         hook = Hook(
             delivery_id=delivery_id,
             tenant=tenant,
             installation=installation,
-            sender=sender,
-            resource=resource,
-            sent_at=sent_at,
-            request_id=request_id,
-            idempotency_key=idempotency_key,
-            verified_with=verified_with,
+            sender=stored.sender,
+            resource=stored.resource,
+            sent_at=stored.sent_at,
+            request_id=stored.request_id,
+            idempotency_key=stored.idempotency_key,
+            verified_with=stored.verified_with,
             received_at=received_at,
-            same_body_as=same[0] if same else "",
-            payload=payload,
+            same_body_as=stored.same_body_as,
+            payload=b"" if unreadable else payload,
         )
         made.append(
-            Delivery(seq=seq, lease=lease, stream=streams[stream], hook=hook, attempts=attempts, ambiguous=ambiguous)
+            Delivery(
+                seq=seq,
+                lease=lease,
+                stream=streams[stream],
+                hook=hook,
+                attempts=attempts,
+                ambiguous=ambiguous,
+                unreadable=unreadable,
+            )
         )
     return made
+
+
+def read_about(text: object) -> tuple[StoredHook, str]:
+    """What ``about`` has stored; and why it cannot be read, in words, if so."""
+    try:
+        fields = orjson.loads(text)  # type: ignore[arg-type] # whatever lies there
+        if isinstance(fields, list) and len(fields) in (len(StoredHook._fields) - 1, len(StoredHook._fields)):
+            return StoredHook(*fields), ""
+    except (ValueError, TypeError):
+        pass
+    return StoredHook(), "its fields cannot be read"
 
 
 def about(hook: Hook, same_body_as: str = "") -> str:
@@ -76,31 +111,34 @@ def tried_text(tried: Iterable[Attempt]) -> str:
 
 
 def _tried(text: str) -> list[Attempt]:
-    lines = (orjson.loads(line) for line in text.split("\n") if line)
-    return [Attempt(at, took_s, answer, bool(ambiguous)) for at, took_s, answer, ambiguous in lines]
+    try:
+        lines = [orjson.loads(line) for line in text.split("\n") if line]
+        return [Attempt(at, took_s, answer, bool(ambiguous)) for at, took_s, answer, ambiguous in lines]
+    except (ValueError, TypeError):  # damaged: who looks for the delivery has to find it all the same
+        return []
 
 
 def life_of(row: Any) -> DeliveryRecord:  # noqa: ANN401 - the driver's
     """A delivery, stored or ended, out of a row of the statements that find."""
     seq, delivery_id, stream, state, installation, received_at, size, about, attempts, ambiguous, *rest = row
     first_attempt_at, text, fault, cause, due_at, ended_at = rest
-    sender, resource, _, request_id, _, verified_with, *same = orjson.loads(about)
+    stored, _ = read_about(about)
     tried = _tried(text)
     return DeliveryRecord(
         seq=seq,
         delivery_id=delivery_id,
         stream=stream_of(stream),
         state=STATES[state],
-        sender=sender,
-        resource=resource,
-        request_id=request_id,
-        verified_with=verified_with,
+        sender=stored.sender,
+        resource=stored.resource,
+        request_id=stored.request_id,
+        verified_with=stored.verified_with,
         installation=installation,
         payload_bytes=size,
         received_at=received_at,
         attempts=attempts,
         ambiguous=ambiguous,
-        same_body_as=same[0] if same else "",
+        same_body_as=stored.same_body_as,
         first_attempt_at=first_attempt_at,
         last_attempt_at=tried[-1].at if tried else None,
         tried=tried,
@@ -113,7 +151,11 @@ def life_of(row: Any) -> DeliveryRecord:  # noqa: ANN401 - the driver's
 
 def audit_of(row: Any) -> AuditEntry:  # noqa: ANN401 - the driver's
     """An entry out of a row of the statement ``audit``."""
-    number, at, action, actor, reason, count, delivery_ids = row
+    number, at, action, actor, reason, count, text = row
+    try:
+        delivery_ids = list(orjson.loads(text))
+    except (ValueError, TypeError):  # damaged: the rest of the entry is worth showing
+        delivery_ids = []
     return AuditEntry(
         number=number,
         at=at,
@@ -121,7 +163,7 @@ def audit_of(row: Any) -> AuditEntry:  # noqa: ANN401 - the driver's
         actor=actor,
         reason=reason,
         count=count,
-        delivery_ids=orjson.loads(delivery_ids),
+        delivery_ids=delivery_ids,
     )
 
 

@@ -1,6 +1,7 @@
 """Delivering as a whole: many tenants, bad neighbours, a failing disk, a file that changes."""
 
 import asyncio
+import sqlite3
 import time
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -183,6 +184,22 @@ async def test_a_hook_that_cannot_be_transformed_is_buried_and_the_others_arrive
         assert (dead.delivery_id, dead.cause) == (ids[1], Cause.UNTRANSFORMABLE)
         assert dead.fault == "transform failed with KeyError"
         assert dead.attempts == 0
+
+
+async def test_what_cannot_be_read_is_a_dead_letter_and_its_neighbours_arrive(tmp_path: Path) -> None:
+    """A damaged record stops nobody, and is counted by its cause."""
+    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk) as here:
+        ids = await here.accept(3)
+        with sqlite3.connect(tmp_path / "spool.db") as connection:
+            connection.execute("UPDATE hooks SET about = 'x' WHERE delivery_id = ?", (ids[1],))
+        connection.close()
+        counts = Counts()
+        here.run(observer=counts)
+        await here.until_settled()
+        assert sorted(ids_of(splunk.indexed)) == [ids[0], ids[2]]
+        (dead,) = await here.dead()
+        assert (dead.delivery_id, dead.cause, dead.fault) == (ids[1], Cause.UNREADABLE, "its fields cannot be read")
+        assert counts.burials == {(dead.stream, Cause.UNREADABLE): 1}
 
 
 async def test_a_hec_event_that_splunk_would_refuse_is_not_sent(tmp_path: Path) -> None:

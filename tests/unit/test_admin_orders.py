@@ -132,7 +132,10 @@ def test_a_search_is_made_of_every_name_it_may_have() -> None:
         ),
         ([("tenant", "a"), ("tenant", "b")], "tenant is given twice"),
         ([("state", "lost")], "state is 'lost'; it is one of waiting, parked, dead, delivered, filtered, discarded"),
-        ([("cause", "")], "cause is ''; it is one of rejected, oversize, untransformable, expired, unclaimed"),
+        (
+            [("cause", "")],
+            "cause is ''; it is one of rejected, oversize, untransformable, unreadable, expired, unclaimed",
+        ),
         ([("since", "yesterday")], "'yesterday' is neither an age (90s, 30m, 2h, 7d) nor a time such as 2026"),
         ([("limit", "0")], "limit is '0'; it has to be a whole number, 1 to 500"),
         ([("limit", "501")], "limit is '501'"),

@@ -65,6 +65,7 @@ def test_who_must_act_where_there_was_no_answer(fault: Fault) -> None:
         ({"cause": Cause.REJECTED, "fault": ""}, Act.PAYLOAD),
         ({"cause": Cause.OVERSIZE, "fault": "too large for the destination (HTTP 413)"}, Act.PAYLOAD),
         ({"cause": Cause.UNTRANSFORMABLE, "fault": "KeyError"}, Act.RELAY),
+        ({"cause": Cause.UNREADABLE, "fault": "its payload cannot be read"}, Act.RELAY),
         ({"cause": Cause.EXPIRED, "fault": "waited too long", "tried": ()}, Act.SPLUNK),
         ({"cause": Cause.UNCLAIMED, "fault": "no tenant claims its installation"}, Act.TENANT),
         ({"state": State.PARKED, "cause": None, "fault": ""}, Act.TENANT),

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from app.spool.postgres.connection import Connection
+from app.spool.postgres.connection import DAMAGED, Connection
 from app.spool.sql import Queries
 
 LOOK_STREAMS_MAX = 512
@@ -14,7 +14,7 @@ LIGHT_MAX = 8
 HEAVY_MIN = 16
 """Deliveries taken of a stream with a backlog, while many have one: the more there are, the fewer of each."""
 _ALL_STREAMS = 2**31 - 1
-_STREAM, _PAYLOAD = 1, -1
+_STREAM = 1
 
 
 class ClaimQuery(NamedTuple):
@@ -42,9 +42,20 @@ class FairClaimer:
         self._heavy: set[str] = set()
 
     async def claim(self, connection: Connection, wanted: ClaimQuery) -> Sequence[Any]:
-        """Rows of the statement, now under lease; one transaction."""
+        """Rows of the statement, now under lease; one transaction.
+
+        Raises:
+            DamagedError: not every hook can be read.
+        """
+        return await self._claim(connection, wanted, "claim")
+
+    async def claim_bare(self, connection: Connection, wanted: ClaimQuery) -> list[int]:
+        """The same without reading a hook; which."""
+        return [row[0] for row in await self._claim(connection, wanted, "claim_bare")]
+
+    async def _claim(self, connection: Connection, wanted: ClaimQuery, name: str) -> Sequence[Any]:
         if self._heavy <= set(wanted.busy):
-            rows = await self._take(connection, wanted, look=_ALL_STREAMS, alone=True)
+            rows = await self._take(connection, name, wanted, look=_ALL_STREAMS, alone=True)
             self._see(rows, wanted)
         else:
             light = wanted._replace(
@@ -53,14 +64,14 @@ class FairClaimer:
                 limit=max(1, wanted.limit // 2),
             )
             async with connection.transaction():
-                rows = await self._take(connection, light, look=LOOK_STREAMS_MAX, alone=True)
+                rows = await self._take(connection, name, light, look=LOOK_STREAMS_MAX, alone=True)
                 heavy = wanted._replace(
                     busy=[*wanted.busy, *{row[_STREAM] for row in rows}],
                     per_stream=min(wanted.per_stream, max(HEAVY_MIN, wanted.limit // len(self._heavy))),
                     limit=wanted.limit - len(rows),
-                    bytes_max=wanted.bytes_max - sum(len(row[_PAYLOAD]) for row in rows),
+                    bytes_max=wanted.bytes_max - sum(_size(row) for row in rows),
                 )
-                others = await self._take(connection, heavy, look=_ALL_STREAMS, alone=not rows)
+                others = await self._take(connection, name, heavy, look=_ALL_STREAMS, alone=not rows)
             self._see(rows, light)
             self._see(others, heavy)
             if len(others) < heavy.limit:  # then the others of them have nothing due
@@ -70,8 +81,10 @@ class FairClaimer:
             self._after = rows[-1][_STREAM]
         return rows
 
-    async def _take(self, connection: Connection, wanted: ClaimQuery, *, look: int, alone: bool) -> Sequence[Any]:
-        return await connection.fetch(self._queries["claim"], self._after, *wanted, look, alone)
+    async def _take(
+        self, connection: Connection, name: str, wanted: ClaimQuery, *, look: int, alone: bool
+    ) -> Sequence[Any]:
+        return await connection.fetch(self._queries[name], self._after, *wanted, look, alone)
 
     def _see(self, rows: Sequence[Any], wanted: ClaimQuery) -> None:
         """Who had as many as anyone may have has a backlog. The last one may have been cut short by the limit."""
@@ -80,3 +93,22 @@ class FairClaimer:
             del counts[rows[-1][_STREAM]]
         backlogs = {stream for stream, count in counts.items() if count >= wanted.per_stream}
         self._heavy = self._heavy - counts.keys() | backlogs
+
+
+def _size(row: Any) -> int:  # noqa: ANN401 - the driver's
+    """The last column: the payload, or its bytes."""
+    last = row[-1]
+    return last if isinstance(last, int) else len(last)
+
+
+async def load(queries: Queries, connection: Connection, seqs: Sequence[int], lease: str) -> list[Any]:
+    """Rows as those of a claim, of deliveries that were claimed bare. What cannot be read is found by halving."""
+    try:
+        async with connection.transaction():  # a savepoint, where there is one: a fault spoils it and nothing else
+            return list(await connection.fetch(queries["load"], seqs, lease))
+    except DAMAGED:
+        if len(seqs) == 1:
+            return list(await connection.fetch(queries["load_bare"], seqs[0], lease))
+        half = len(seqs) // 2
+        first = await load(queries, connection, seqs[:half], lease)
+        return first + await load(queries, connection, seqs[half:], lease)

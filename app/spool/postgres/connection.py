@@ -64,6 +64,10 @@ class RepeatedError(SpoolError):
     """What should be stored is there already (23505)."""
 
 
+class DamagedError(SpoolError):
+    """The server cannot read what it has stored."""
+
+
 class ReconnectingConnection:
     """A connection and who is using it: one job at a time, in order of asking."""
 
@@ -99,7 +103,7 @@ class ReconnectingConnection:
 
         Raises:
             UnavailableError: not connected, or it came to an end meanwhile.
-            FullError, RepeatedError: as they say.
+            FullError, RepeatedError, DamagedError: as they say.
             SpoolError: the database refused it.
         """
         async with self._turn:
@@ -225,9 +229,13 @@ class ReconnectingConnection:
             return RepeatedError(words)
         if isinstance(error, asyncpg.DiskFullError):
             return FullError(f"disk_full: {words}")
+        if isinstance(error, DAMAGED):
+            return DamagedError(f"what is stored cannot be read: {words}")
         return SpoolError(f"the spool cannot be used: {words}")
 
 
+DAMAGED: tuple[type[Exception], ...] = (asyncpg.InternalServerError, asyncpg.PostgresIOError)
+"""What a statement raises when the server cannot read what it has stored (XX000, XX001, XX002, 58030)."""
 REFUSED: type[Exception] = asyncpg.PostgresError
 """What a statement raises inside a job when the database does not take it."""
 

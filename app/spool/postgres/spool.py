@@ -35,8 +35,8 @@ from app.spool.keys import stream_key
 from app.spool.postgres import complete
 from app.spool.postgres.accept import Accepting, Fill
 from app.spool.postgres.archive import Archive
-from app.spool.postgres.claim import ClaimQuery, FairClaimer
-from app.spool.postgres.connection import Connection, ReconnectingConnection
+from app.spool.postgres.claim import ClaimQuery, FairClaimer, load
+from app.spool.postgres.connection import Connection, DamagedError, ReconnectingConnection
 from app.spool.postgres.maintenance import Maintenance
 from app.spool.postgres.notify import Notifier
 from app.spool.postgres.schema import Greeting, lay_out
@@ -205,9 +205,16 @@ class PostgresSpool:
             lease=lease,
             lease_s=float(lease_s),
         )
-        rows = await self._claiming.run(partial(self._round.claim, wanted=wanted), timeout_s=CLAIM_S)
+        try:
+            rows = await self._claiming.run(partial(self._round.claim, wanted=wanted), timeout_s=CLAIM_S)
+        except DamagedError:  # nothing was claimed
+            rows = await self._claiming.run(partial(self._claim_damaged, wanted=wanted), timeout_s=CLAIM_S)
         self._leases.update((row[0], lease) for row in rows)
         return deliveries_of(rows, lease)
+
+    async def _claim_damaged(self, connection: Connection, wanted: ClaimQuery) -> Sequence[Any]:
+        seqs = await self._round.claim_bare(connection, wanted)
+        return await load(_QUERIES, connection, seqs, wanted.lease) if seqs else []
 
     async def renew(self, deliveries: Sequence[Delivery], *, lease_s: float) -> set[int]:
         """See the interface."""

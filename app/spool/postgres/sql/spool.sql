@@ -135,7 +135,8 @@ UPDATE spool_shards SET until = now() + interval '60 seconds' WHERE shard = $1::
 -- name: leave_shard
 UPDATE spool_shards SET until = now() WHERE shard = $1::integer AND owner = $2::uuid;
 
--- name: claim
+-- name: taken
+-- A part of the next two, which have its name where it belongs.
 -- Due deliveries of every stream, beginning with the one after $1 and once around. The streams are found by skipping
 -- through the index, which costs a look-up a stream however long the backlogs are. $2 busy streams, $3 at most of one
 -- stream, $4 at most of one stream under lease anywhere, $5 at most in all, $6 payload bytes, $7 lease, $8 its length,
@@ -178,11 +179,31 @@ picked AS MATERIALIZED (
 taken AS (
     UPDATE spool_deliveries d SET lease = $7::uuid, due_at = now() + $8::double precision * interval '1 second'
     FROM picked WHERE d.seq = picked.seq AND d.state = 0 AND d.due_at <= now()
-    RETURNING d.seq, d.stream, d.attempts, d.ambiguous, picked.place
-)
+    RETURNING d.seq, d.stream, d.attempts, d.ambiguous, d.bytes, picked.place
+);
+
+-- name: claim
+{taken}
 SELECT t.seq, t.stream, t.attempts, t.ambiguous,
     h.delivery_id, h.tenant, h.installation, h.received_at, h.about, h.payload
 FROM taken t JOIN spool_hooks h ON h.seq = t.seq / 64 ORDER BY t.place;
+
+-- name: claim_bare
+-- The same where not every hook can be read: which, and their payload bytes.
+{taken}
+SELECT t.seq, t.stream, t.bytes FROM taken t ORDER BY t.place;
+
+-- name: load
+-- What the claim gives, of deliveries that are under this lease already.
+SELECT d.seq, d.stream, d.attempts, d.ambiguous,
+    h.delivery_id, h.tenant, h.installation, h.received_at, h.about, h.payload
+FROM spool_deliveries d JOIN spool_hooks h ON h.seq = d.seq / 64
+WHERE d.seq = ANY ($1::bigint[]) AND d.lease = $2::uuid ORDER BY array_position($1::bigint[], d.seq);
+
+-- name: load_bare
+-- The same without what is in the other table.
+SELECT d.seq, d.stream, d.attempts, d.ambiguous, d.delivery_id, split_part(d.stream, '/', 1), '', d.received_at, '', ''
+FROM spool_deliveries d WHERE d.seq = $1::bigint AND d.lease = $2::uuid;
 
 -- name: renew
 UPDATE spool_deliveries d SET due_at = now() + $3::double precision * interval '1 second'

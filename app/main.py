@@ -313,6 +313,7 @@ def _troubles_of(supervisor: Supervisor | None) -> list[Trouble]:
             words=state.words,
             act=state.act,
             since=state.since,
+            next_in_s=state.again_in_s,
             index=state.index if state.scope is PauseScope.LANE else None,
             state="missing" if state.state == "missing" else "paused",
         )

@@ -69,11 +69,25 @@ class Claims:
 
     @property
     def trouble(self) -> str | None:
-        """In words: how many outcomes cannot be written to the spool just now, and why."""
-        if not (self._unwritten and self._fault):
-            return None
-        done = f"what became of {self._unwritten} deliveries cannot be written to the spool"
-        return f"{done}, and is remembered until it can: {self._fault}"
+        """In words: how many outcomes cannot be written to the spool just now, and why nothing is posted."""
+        words = []
+        if self._unwritten and self._fault:
+            done = f"what became of {self._unwritten} deliveries cannot be written to the spool"
+            words.append(f"{done}, and is remembered until it can: {self._fault}")
+        if self._held and not self.lease_is_safe:
+            words.append(
+                f"nothing is posted: the leases of {len(self._held)} claimed deliveries could not be renewed, so that "
+                "another relay may have them"
+            )
+        return "; ".join(words) or None
+
+    def __repr__(self) -> str:
+        """What is held, in one line."""
+        leases = "leases safe" if self.lease_is_safe else "leases in doubt"
+        return (
+            f"<Claims {len(self._held)} deliveries of {len(self._counts)} streams, {self.bytes_held} bytes, "
+            f"{len(self.stolen)} stolen, {self._unwritten} outcomes unwritten, {leases}>"
+        )
 
     def on_room(self, wake: Callable[[], None]) -> None:
         """Have ``wake`` called when deliveries are given up, whatever became of them."""

@@ -16,6 +16,7 @@ from app.delivery.destination import events
 from app.delivery.destination.batch import PendingEvent
 from app.delivery.destination.rate import START_HELD
 from app.delivery.destination.sender import SHARE, DestinationSender
+from app.delivery.evidence import PATIENCE_S, claim_trouble
 from app.delivery.interfaces import DeliveryContext
 from app.delivery.render import Rendered, Transform, render
 from app.model import Burial, Cause, Delivery, Stream
@@ -60,13 +61,24 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._tries = 0
-        """Claims that failed, since one did not."""
+        """Claims that failed in a row."""
+        self._fault = ""
+        """Why the last of them did; empty if none did."""
+        self._round_at: float | None = None
+        """When the spool last gave, or had nothing to give; or a slice of what it gave was distributed."""
         self._starved = False
         """Something could not be claimed because of a limit of ours."""
         self._alone = False
         """The last claim was of one stream, and it had all that was asked of it."""
         self._cost_s = CLAIM_S / CLAIM_PER_STREAM
         """What it lately took to distribute one delivery."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing is claimed, for readiness; ``None`` while the spool is asked and answers."""
+        silent_s = None if self._round_at is None else time.monotonic() - self._round_at
+        patience_s = max(PATIENCE_S, 3 * self._context.limits.poll_interval_s)
+        return claim_trouble(silent_s=silent_s, fault=self._fault, patience_s=patience_s)
 
     def wake(self) -> None:
         """There may be something to claim."""
@@ -125,6 +137,7 @@ class Dispatcher:
         full = {stream for stream, sender in self.senders.items() if sender.full}
         self._starved = room <= 0 or any(self.senders[stream].starved for stream in full)
         if room <= 0:
+            self._round_at = asked
             return _Claim([], asked)
         per_stream = self._per_stream(full)
         try:
@@ -136,10 +149,11 @@ class Dispatcher:
                 busy=full | self._missing.keys(),
             )
         except SPOOL_FAULTS as fault:
+            self._fault = str(fault)
             self._context.observer.spool_failed(doing="claim")
             _log.warning("spool.failed", doing="claim", fault=str(fault))
             return None
-        self._tries = 0
+        self._tries, self._fault, self._round_at = 0, "", time.monotonic()
         self._alone = len(deliveries) >= per_stream and len({each.stream for each in deliveries}) == 1
         return _Claim(deliveries, safe_until(asked, limits.lease_s))
 
@@ -182,7 +196,7 @@ class Dispatcher:
             if self._steady() - slice_begun > SLICE_S:
                 self._pump(touched)
                 await asyncio.sleep(0)
-                slice_begun = self._steady()
+                slice_begun, self._round_at = self._steady(), time.monotonic()
         self._pump(touched)
         self._write(filtered, burials, back)
         if deliveries:

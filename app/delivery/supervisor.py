@@ -1,7 +1,6 @@
 """Runs delivering: starts its workers, sees them die, and brings it to an orderly end."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -26,11 +25,11 @@ from app.transform import transform as real_transform
 _log = structlog.get_logger()
 
 IDLE_S = 60.0
-"""An sender without work is closed after this; the next delivery makes a new one."""
+"""A sender that has had no work for so many seconds is closed; the next delivery makes a new one."""
 ABANDON_S = 2.0
-"""To write down, after the deadline, which posts were cut off."""
+"""After the deadline: seconds to end what was cut off, and to write down what that was."""
 RENEWALS = 6
-"""A lease is renewed so many times in its length; after the first that fails there are others before it runs out."""
+"""How often a lease is renewed within its length: one renewal may fail, and others come before it runs out."""
 
 
 class Supervisor:
@@ -101,19 +100,28 @@ class Supervisor:
         """
         self._draining = True
         ends = asyncio.get_running_loop().time() + deadline_s
+        # Senders end before the dispatcher has, so that what it still distributes goes back and is not posted; and
+        # again after it, for those that it has made meanwhile.
         self._dispatcher.stop()
         self._dispatcher.end_all()
         await self._wait(set(self._workers[:1]), ends)
         senders = self._dispatcher.end_all()
+        # The leases are renewed up to here: what is posted meanwhile is claimed by nobody else. A post that ends
+        # begins tasks that write down what became of it.
         while (posts := self._posts()) and await self._wait(posts, ends):
             pass
-        for task in (*self._workers, *self._tasks):
+        # Whatever hangs (Splunk, the spool, the name of either), and even if it does not let itself be cancelled,
+        # has ABANDON_S from here; the leases of what could not be given back run out by themselves.
+        ends = asyncio.get_running_loop().time() + ABANDON_S
+        tasks = {*self._workers, *self._tasks}
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._workers, *self._tasks, return_exceptions=True)
+        await self._wait(tasks, ends - ABANDON_S / 2)
         _log.info("delivery.drained", unfinished=len(self._claims))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ABANDON_S):
-                await asyncio.gather(*(sender.abandon() for sender in senders))
+        last = {asyncio.create_task(sender.abandon()) for sender in senders}
+        await self._wait(last, ends)
+        for task in last:
+            task.cancel()
 
     @property
     def claimed(self) -> int:
@@ -122,8 +130,14 @@ class Supervisor:
 
     @property
     def trouble(self) -> str | None:
-        """Why outcomes cannot be written to the spool just now, for readiness."""
-        return self._claims.trouble
+        """Why nothing is claimed or posted, or outcomes cannot be written, for readiness; ``None`` if all of it works.
+
+        Only while it is ``None`` may anybody say that every lane delivers.
+        """
+        if self._draining:
+            return "nothing more is claimed: the relay is stopping"
+        found = (self._claims.trouble, self._dispatcher.trouble)
+        return "; ".join(words for words in found if words is not None) or None
 
     def states(self) -> list[LaneState]:
         """What does not deliver just now and why, for readiness; empty when all is well."""

@@ -1,7 +1,9 @@
 """How delivering ends: in order, at a deadline, or because something in it died."""
 
 import asyncio
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +103,72 @@ async def test_a_supervisor_that_never_started_drains(tmp_path: Path) -> None:
         await supervisor.drain(0)
         await supervisor.drain(1)
         assert not here.fatal
+
+
+async def test_while_nothing_is_claimed_it_is_not_said_that_all_is_delivered(tmp_path: Path) -> None:
+    """Before the first look, while claims fail, and once it is stopping; between these there is nothing to say."""
+    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk) as here:
+        spool = Flaky(here.spool, "claim")
+        supervisor = here.run(spool=spool)
+        assert supervisor.trouble == "nothing has been claimed from the spool yet"
+        await until(lambda: "disk is full" in str(supervisor.trouble))
+        assert supervisor.trouble is not None
+        assert supervisor.trouble.startswith("nothing can be claimed from the spool")
+        spool.failing.clear()
+        await until(lambda: supervisor.trouble is None)
+        await supervisor.drain(0)
+        assert supervisor.trouble == "nothing more is claimed: the relay is stopping"
+
+
+async def test_a_lease_that_cannot_be_renewed_is_said(tmp_path: Path) -> None:
+    """Nothing is posted then, and nobody says that every lane delivers."""
+    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk, lease_s=0.4, hec_timeout_s=90) as here:
+        splunk.always(Fault.hang(stored=True))
+        await here.accept(1)
+        supervisor = here.run(spool=Flaky(here.spool, "renew"))
+        await until(lambda: "leases of 1 claimed deliveries could not be renewed" in str(supervisor.trouble))
+
+
+class Stubborn:
+    """A way to Splunk that does not let itself be cancelled, as a library with a shield around it."""
+
+    def __init__(self) -> None:
+        self.posting = asyncio.Event()
+        self.over = asyncio.Event()
+
+    async def post(self, *_: Any, **__: Any) -> Any:
+        """No answer."""
+        self.posting.set()
+        await self.hang()
+
+    async def close(self) -> None:
+        """No end."""
+        await self.hang()
+
+    async def hang(self) -> None:
+        """Until the test is over."""
+        while not self.over.is_set():
+            with suppress(asyncio.CancelledError):
+                await self.over.wait()
+
+
+async def test_a_drain_ends_whatever_hangs(tmp_path: Path) -> None:
+    """A post, a connection and a spool that swallow their cancelling hold up nobody; what was posted is in doubt."""
+    client = Stubborn()
+
+    class Hanging(Flaky):
+        async def claim(self, **how: Any) -> list[Delivery]:
+            if client.posting.is_set():
+                await client.hang()
+            return await super().claim(**how)
+
+    async with StandInSplunk([]) as splunk, acme(tmp_path, splunk) as here:
+        ids = await here.accept(1)
+        supervisor = here.run(spool=Hanging(here.spool), open_client=lambda _: client)
+        await client.posting.wait()
+        begun = time.monotonic()
+        async with asyncio.timeout(60):
+            await supervisor.drain(0.1)
+        assert time.monotonic() - begun >= 0.1
+        assert (await here.life(ids[0])).ambiguous == 1
+        client.over.set()

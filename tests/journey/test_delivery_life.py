@@ -162,7 +162,7 @@ async def test_no_hec_event_ever_arrives_under_another_tenants_hec_token(tmp_pat
         indexed = [each for splunk in splunks for each in splunk.indexed]
         assert {str(each.fields["relay_delivery_id"]) for each in indexed} == set(owners)
         for each in indexed:
-            assert each.token == f"token-of-{owners[str(each.fields['delivery_id'])]}"
+            assert each.token == f"token-of-{owners[str(each.fields['relay_delivery_id'])]}"
             assert each.fields["relay_tenant"] == owners[str(each.fields["relay_delivery_id"])]
         assert not await here.dead()
 

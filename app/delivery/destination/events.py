@@ -30,6 +30,8 @@ class LaneState:
     """Who can mend it."""
     since: float
     """Unix seconds."""
+    again_in_s: float | None = None
+    """Seconds until it is tried again by itself; ``None`` where nothing will be tried, or nobody knows when."""
 
     def __str__(self) -> str:
         """One sentence."""
@@ -40,8 +42,8 @@ class LaneState:
         return f"{where}: {self.words}{mend}"
 
 
-def state_of(stream: Stream, index: str | None, pause: Pause) -> LaneState | None:
-    """The state of something that is paused or being tried out; ``None`` if it delivers."""
+def state_of(stream: Stream, index: str | None, pause: Pause, *, now: float) -> LaneState | None:
+    """The state of something that is paused or being tried; ``None`` if it delivers. ``now`` is the loop's clock."""
     if pause.state is BreakerState.CLOSED:
         return None
     return LaneState(
@@ -52,6 +54,7 @@ def state_of(stream: Stream, index: str | None, pause: Pause) -> LaneState | Non
         words=pause.words,
         act=pause.act.value,
         since=pause.since,
+        again_in_s=pause.left_s(now),
     )
 
 

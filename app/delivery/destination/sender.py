@@ -1,4 +1,4 @@
-"""One destination under one hec_token at work: its client, its lanes, its gate, how much it gets at once.
+"""One destination under one hec_token at work: batches go out, and its answers say what becomes of them.
 
 Everything that changes state is synchronous; what awaits (posting, the spool) happens between. A destination whose
 address or hec_token changes gets a new sender; the old one ends its posts and gives the rest back.
@@ -14,22 +14,19 @@ from app.delivery.destination.breaker import BreakerState
 from app.delivery.destination.destination_breaker import NO_HEC_TOKEN, DestinationBreaker
 from app.delivery.destination.failover import FailoverClient, open_all
 from app.delivery.destination.lane import Lane
+from app.delivery.destination.lanes import Lanes
+from app.delivery.destination.lifecycle import ClientLifecycle
 from app.delivery.destination.outcomes import OutcomeWriter
-from app.delivery.destination.pause import wait_s
 from app.delivery.destination.rate import Flow, decrease, increase, reset, shrink_body
 from app.delivery.interfaces import DeliveryContext
 from app.model import Attempt, Stream
-from app.splunk.answers import Answer, Outcome, Rest, Scope, Verdict, judge, judge_probe
+from app.splunk.answers import Answer, Outcome, Rest, Scope, Verdict, judge
 from app.splunk.codes import code_label
 from app.splunk.encode import gzipped
 from app.tenants.model import Destination
 
-LANE_AGAIN = 5
-"""A delivery for a paused lane comes back after so many ``retry_base_s`` at the soonest: each time it is claimed and
-transformed for nothing.
-"""
 SHARE = 8
-"""No destination holds more than this part of the payload bytes that may be claimed at once."""
+"""No destination holds more than an eighth of the payload bytes that may be claimed at once."""
 
 
 class DestinationSender:
@@ -43,71 +40,64 @@ class DestinationSender:
         self._loop = asyncio.get_running_loop()
         self._client = open_all(destination, context)
         self._outcomes = OutcomeWriter(self.stream, context)
-        self._acks = AckTracker(destination, self._client, context, outcomes=self._outcomes, on_end=self._close_soon)
+        self._acks = AckTracker(destination, self._client, context, outcomes=self._outcomes, on_end=self._on_acks_end)
+        self._life = ClientLifecycle(self._client, context, acks=self._acks, outcomes=self._outcomes)
         self._breaker = DestinationBreaker(self.stream, context, probe=self._probe, on_resume=self._on_resume)
-        self._lanes: dict[str | None, Lane] = {}
-        self._lane_again_s = self._limits.retry_base_s * LANE_AGAIN
+        self._lanes = Lanes(self.stream, context, self._outcomes)
         self._flow = Flow()
         self._gzip_level = self._limits.gzip_level
         self._posts = 0
-        self._users = 0
-        """Posts and probes that use the client."""
-        self._under_way: dict[Batch, float] = {}
-        """Posts under way, and when they began (Unix seconds)."""
-        self._closing = False
-        self.ended = False
-        """It was told to end, nothing is under way any more, and its connections are closed."""
+        """Batches on their way: posted and not yet answered."""
         self._timer: asyncio.TimerHandle | None = None
         self._used_at = self._loop.time()
         if destination.hec_token is None:
             self._breaker.record_fault(NO_HEC_TOKEN)
 
+    def __repr__(self) -> str:
+        """Where it stands, in one line."""
+        state = "ended" if self.ended else "ending" if self._life.ending else self._breaker.state.value
+        held, posts = self._context.claims.held(self.stream), int(self._flow.posts)
+        return (
+            f"<DestinationSender {self.stream.tenant}/{self.stream.destination} {state}: "
+            f"{self._posts} of {posts} posts, {held} of {self._flow.held} held, {list(self._lanes)}>"
+        )
+
     # What the dispatcher asks.
 
     @property
     def full(self) -> bool:
-        """Nothing more should be claimed for it now: it is paused, or holds what it may hold."""
+        """Whether nothing more should be claimed for it now: it is paused, or holds what it may hold."""
         return self._breaker.state is BreakerState.OPEN or self.starved
 
     @property
     def starved(self) -> bool:
-        """It holds what it may hold; with each delivery that is done there is room again."""
+        """Whether it holds what it may hold; each delivery that is done makes room again."""
         return self._acks.full or self.room <= 0
 
     @property
     def room(self) -> int:
-        """How many deliveries more may be claimed for it, as far as those that it holds say."""
+        """How many more deliveries may be claimed for it."""
         claims = self._context.claims
         if claims.bytes_of(self.stream) >= self._limits.in_flight_bytes_max // SHARE:
             return 0
         return self._flow.held - (claims.held(self.stream) - self._acks.count)
 
     def put(self, hec_event: PendingEvent, index: str | None) -> float | None:
-        """Take a hec_event (``None``), or say in how many seconds to come back with it. To be followed by ``pump``."""
+        """Take a hec_event (``None``), or say in how many seconds to come back with it. ``pump`` is to follow."""
         now = self._used_at = self._loop.time()
-        if self._closing:
+        if self._life.ending:
             return 0.0
         if self._breaker.state is BreakerState.OPEN:
             return self._breaker.left_s()
-        lane = self._lanes.get(index)
-        if lane is None:
-            lane = self._lanes[index] = Lane(index)
-        again = lane.unavailable_for_s(now, trial_s=self._lane_again_s)
-        if again > 0:
-            return max(again, self._lane_again_s) * (1 + self._context.rng.random() / 4)
-        lane.put(hec_event, now)
-        return None
+        return self._lanes.put(hec_event, index, now)
 
     def states(self) -> list[events.LaneState]:
         """What does not deliver here, and why."""
         now = self._loop.time()
-        for lane in self._lanes.values():
-            lane.pause = lane.pause.half_opened(now)
-        found = [events.state_of(self.stream, None, self._breaker.pause), self._acks.state()]
+        found = [events.state_of(self.stream, None, self._breaker.pause, now=now), self._acks.state()]
         if isinstance(self._client, FailoverClient):
             found += self._client.states()
-        found += [events.state_of(self.stream, lane.index, lane.pause) for lane in self._lanes.values()]
-        return [each for each in found if each is not None]
+        return [state for state in found if state is not None] + self._lanes.states(now)
 
     # Posting.
 
@@ -117,8 +107,10 @@ class DestinationSender:
             self._timer.cancel()
             self._timer = None
         now = self._loop.time()
-        while not self._closing and self._posts < self._posts_max():
-            lane, at = self._next_lane()
+        while not self._life.ending and self._posts < self._posts_max():
+            # Nothing can join a batch while nothing more is claimed, so that nothing waits for it.
+            linger_s = 0.0 if self.room <= 0 else self._limits.linger_s
+            lane, at = self._lanes.next_ready(bytes_max=self._body_bytes_max(), linger_s=linger_s)
             if lane is None:
                 return
             if at > now:
@@ -140,28 +132,12 @@ class DestinationSender:
     def _body_bytes_max(self) -> int:
         return min(self._limits.batch_bytes_max, self._flow.body_bytes or self._limits.batch_bytes_max)
 
-    def _next_lane(self) -> tuple[Lane | None, float]:
-        """The lane that is ready first, and when; of those that are ready now, the one whose turn it is."""
-        best: Lane | None = None
-        best_at = float("inf")
-        # No company can come while nothing more is claimed.
-        linger_s = 0.0 if self.room <= 0 else self._limits.linger_s
-        for lane in self._lanes.values():
-            at = lane.ready_at(
-                bytes_max=self._body_bytes_max(), count_max=self._limits.batch_hec_events_max, linger_s=linger_s
-            )
-            if at < best_at:
-                best, best_at = lane, at
-        return best, best_at
-
     def _start(self, lane: Lane, now: float) -> None:
         hec_token = self.destination.hec_token
         if hec_token is None:
-            raise RuntimeError("without a hec_token the gate is shut and nothing is posted")
-        most = 1 if self._breaker.state is BreakerState.HALF_OPEN else self._limits.batch_hec_events_max
-        hec_events = lane.take(now, bytes_max=self._body_bytes_max(), count_max=most)
-        # To the end of the row, so that lanes take turns.
-        self._lanes[lane.index] = self._lanes.pop(lane.index)
+            raise RuntimeError("without a hec_token the breaker is open and nothing is posted")
+        count_max = 1 if self._breaker.state is BreakerState.HALF_OPEN else self._limits.batch_hec_events_max
+        hec_events = self._lanes.take(lane, now, bytes_max=self._body_bytes_max(), count_max=count_max)
         if self._context.claims.stolen:
             hec_events = self._without_stolen(hec_events)
             if not hec_events:
@@ -171,7 +147,7 @@ class DestinationSender:
         self._context.spawn(self._post(lane, Batch(self.stream, lane.index, hec_token, hec_events)), "post")
 
     def _without_stolen(self, hec_events: tuple[PendingEvent, ...]) -> tuple[PendingEvent, ...]:
-        """Those that nobody else has by now; the others are forgotten here."""
+        """Those that nobody else has claimed meanwhile; the others are forgotten here."""
         claims = self._context.claims
         stolen = [each.delivery for each in hec_events if each.delivery.seq in claims.stolen]
         if stolen:
@@ -182,22 +158,21 @@ class DestinationSender:
 
     async def _post(self, lane: Lane, batch: Batch) -> None:
         """Post one batch, and do what the answer says."""
-        at = self._under_way[batch] = self._context.clock()
+        at = self._context.clock()
         body = batch.body(at)
         gzip_level = self._gzip_level
         saturated = self._posts >= int(self._flow.posts)
         begun = self._loop.time()
-        self._users += 1
         try:
-            answer = await self._client.post(body, hec_token=batch.hec_token, gzip_level=gzip_level)
-            verdict = judge(answer, len(batch.hec_events), gzipped=gzipped(len(body), gzip_level))
-            if verdict.confirm:
-                verdict = await self._confirm(batch, verdict)
+            with self._life.posting(batch, at):
+                answer = await self._client.post(body, hec_token=batch.hec_token, gzip_level=gzip_level)
+                verdict = judge(answer, len(batch.hec_events), gzipped=gzipped(len(body), gzip_level))
+                if verdict.confirm:
+                    verdict = await self._confirm(batch, verdict)
         finally:
-            self._users -= 1
             self._posts -= 1
             lane.posts -= 1
-        del self._under_way[batch]
+        # From here to `write` nothing awaits: whoever looks meanwhile sees the state before this answer or after it.
         if answer.spare and verdict.scope is Scope.DESTINATION and self._breaker.state is BreakerState.CLOSED:
             verdict = replace(verdict, scope=Scope.NONE)  # that address is left out, the others go on
         seconds = self._loop.time() - begun
@@ -206,29 +181,32 @@ class DestinationSender:
         self._adapt(verdict, body_bytes=len(body), saturated=saturated)
         taken = len(division.delivered)
         if taken:
+            # Before anything is told or written: what awaits its ack is accepted, and not delivered.
             verdict, division = self._acks.track(batch, answer, verdict, division, attempt)
         accepted = taken - len(division.delivered)
         self._acks.apply_answer(answer)
         events.attempted(batch, division, answer, verdict, accepted=accepted, body_bytes=len(body), seconds=seconds)
-        self._count(batch, division, answer, verdict, body_bytes=len(body), seconds=seconds)
+        self._observe(batch, division, answer, verdict, body_bytes=len(body), seconds=seconds)
+        # Pauses before `pump`, which would post into them; `pump` before `write`, so that the next post need not
+        # wait for the disk.
         self._apply_verdict(lane, verdict, division, attempt)
         self.pump()
-        least_s = self._lane_again_s if verdict.scope is Scope.LANE else 0.0
+        least_s = self._lanes.again_s if verdict.scope is Scope.LANE else 0.0
         await self._outcomes.write(division, verdict, attempt, least_s=least_s)
-        await self._close_when_done()
+        await self._life.close_when_done()
 
     async def _confirm(self, batch: Batch, verdict: Verdict) -> Verdict:
-        """Something that may not be Splunk refuses a single hec_event, which is to be buried for it.
+        """The verdict on a single hec_event that was refused, perhaps not by Splunk, and would be buried for it.
 
-        Not if it refuses an empty post as well; and only if, after that went through, it refuses the hec_event
-        once more: a proxy that was out of order for a moment has cost nobody a hec_event then.
+        It is buried only if an empty post gets through and the hec_event is then refused once more: so a proxy that
+        was out of order for a moment costs nobody a hec_event.
         """
         refused = await self._probe()
         if refused is not None:
             return refused
         return verdict if batch.hec_events[0].refused_once else replace(verdict, rest=Rest.NOW)
 
-    def _count(
+    def _observe(
         self,
         batch: Batch,
         division: Division[PendingEvent],
@@ -252,7 +230,7 @@ class DestinationSender:
             observer.resent(self.stream, count=again, ambiguous=verdict.ambiguous)
 
     def _adapt(self, verdict: Verdict, *, body_bytes: int, saturated: bool) -> None:
-        """Change how much goes out, after a verdict."""
+        """Change how much goes out at once, after a verdict."""
         if verdict.gzip_off:
             self._gzip_level = 0
         if verdict.shrink:
@@ -273,109 +251,49 @@ class DestinationSender:
             [[each.posted(attempt, refused_once=verdict.confirm) for each in piece] for piece in division.resend]
         )
         if verdict.scope in (Scope.DESTINATION, Scope.HEC_TOKEN):
-            self._pause_all(verdict)
+            self._flow = reset(self._flow)
+            self._breaker.record_fault(verdict)
+            self._lanes.give_back()
             return
         self._breaker.record_success()
         if verdict.scope is Scope.LANE:
-            self._pause_lane(lane, verdict)
+            self._lanes.pause(lane, verdict, self._loop.time())
         else:
-            self._record_lane_success(lane)
-        if self._closing or self._breaker.state is BreakerState.OPEN or lane.pause.state is BreakerState.OPEN:
+            self._lanes.record_success(lane)
+        if self._life.ending or self._breaker.state is BreakerState.OPEN or lane.pause.state is BreakerState.OPEN:
             self._outcomes.give_back(lane.clear())
-
-    # Pausing and resuming.
-
-    def _pause_all(self, verdict: Verdict) -> None:
-        """Nothing goes out until a probe finds Splunk taking this hec_token; what waits here goes back."""
-        self._flow = reset(self._flow)
-        self._breaker.record_fault(verdict)
-        for lane in self._lanes.values():
-            self._outcomes.give_back(lane.clear())
-
-    def _pause_lane(self, lane: Lane, verdict: Verdict) -> None:
-        """Nothing goes to this index for a while; then one hec_event tries it."""
-        fresh = lane.pause.state is not BreakerState.OPEN
-        now, at = self._loop.time(), self._context.clock()
-        wait = wait_s(lane.pause, verdict, limits=self._limits, jitter=self._context.rng.random(), at=at)
-        lane.pause = lane.pause.begun(verdict, now=now, at=at, wait_s=wait)
-        left = lane.pause.left_s(now)
-        self._outcomes.give_back(lane.clear(), least_s=max(left, self._lane_again_s))
-        if fresh:
-            self._tell_of_lanes()
-            events.paused(self.stream, lane.index, lane.pause, again_in_s=left)
-
-    def _record_lane_success(self, lane: Lane) -> None:
-        before, lane.pause = lane.pause, lane.pause.ended()
-        if before.state is BreakerState.HALF_OPEN:
-            self._tell_of_lanes()
-            events.resumed(self.stream, lane.index, before, after_s=self._context.clock() - before.since)
-
-    def _tell_of_lanes(self) -> None:
-        """Lanes share a label: it is paused while one of them is."""
-        observer = self._context.observer
-        if any(lane.pause.state is not BreakerState.CLOSED for lane in self._lanes.values()) and not self._closing:
-            observer.paused(self.stream, scope=Scope.LANE)
-        else:
-            observer.resumed(self.stream, scope=Scope.LANE)
 
     async def _probe(self) -> Verdict | None:
-        """Whether Splunk takes the hec_token (``None``), or why not."""
-        if self.destination.hec_token is None:
-            return NO_HEC_TOKEN
-        self._users += 1
-        try:
-            return judge_probe(await self._client.probe(hec_token=self.destination.hec_token))
-        finally:
-            self._users -= 1
-            await self._close_when_done()
+        return await self._life.probe(self.destination.hec_token)
 
     def _on_resume(self) -> None:
         self.pump()
         self._context.wake()
 
+    def _on_acks_end(self) -> None:
+        self._life.close_soon()
+
     # Ending.
+
+    @property
+    def ended(self) -> bool:
+        """It was told to end, nothing is under way any more, and its connections are closed."""
+        return self._life.ended
 
     def idle_since(self) -> float | None:
         """Since when (loop's clock) it has had nothing to do and nothing to wait for; ``None`` if it has."""
         waits = any(state.state == BreakerState.OPEN.value for state in self.states())
-        busy = waits or self._users or self._context.claims.held(self.stream)
+        busy = waits or self._life.in_use or self._context.claims.held(self.stream)
         return None if busy else self._used_at
-
-    @property
-    def _is_done(self) -> bool:
-        """It was told to end, and nothing is under way any more."""
-        return self._closing and not self._users and not self._acks.polling
 
     def end(self) -> None:
         """Start nothing more and give back what waits; what is under way ends, then the connections go."""
-        if not self._closing and any(lane.pause.state is not BreakerState.CLOSED for lane in self._lanes.values()):
-            self._context.observer.resumed(self.stream, scope=Scope.LANE)
-        self._closing = self._outcomes.ending = True
-        self._acks.end()
+        self._life.end()
         self._breaker.close()
         if self._timer is not None:
             self._timer.cancel()
-        for lane in self._lanes.values():
-            self._outcomes.give_back(lane.clear())
-        self._close_soon()
-
-    def _close_soon(self) -> None:
-        self._context.spawn(self._close_when_done(), "close")
-
-    async def _close_when_done(self) -> None:
-        if self._is_done:
-            await self._client.close()
-            self.ended = True
+        self._lanes.end()
 
     async def abandon(self) -> None:
-        """After its posts were cancelled: nobody knows whether Splunk took them."""
-        fault = "the relay was stopped before Splunk answered"
-        now = self._context.clock()
-        try:
-            for batch, at in self._under_way.items():
-                attempt = Attempt(at, round(max(0.0, now - at), 3), fault, ambiguous=True)
-                await self._outcomes.release(batch.hec_events, attempt, fault=fault)
-            self._under_way.clear()
-            await self._outcomes.release(self._acks.abandon(), fault=fault)
-        finally:
-            await self._client.close()
+        """After its posts were cancelled: give back what nobody knows about, and close."""
+        await self._life.abandon()

@@ -10,7 +10,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-.PHONY: help setup demo serve unit test check lint types format goldens property torture bench image-test lock upgrade \
+.PHONY: help setup demo serve unit test check lint types format goldens property torture attack bench image-test lock upgrade \
 	splunk-app splunk-app-inspect release clean
 
 help: ## This list
@@ -108,6 +108,9 @@ deploy-rules: $(READY) ## Write the alert rules for the Prometheus Operator anew
 
 deploy-lock: $(READY) ## Pin the tools of deploy-check
 	$(subst make lock,make deploy-lock,$(LOCK)) $(UPGRADE) deploy/check.in --output-file deploy/check.lock
+
+attack: $(READY) ## Attack the port of a relay, with honest hooks beside it: who is refused, how late, how much memory (minutes)
+	$(BIN)/python -m tests.attack
 
 bench: $(READY) ## What the project calls fast, measured on this machine (some minutes)
 	$(BIN)/python -m tests.bench

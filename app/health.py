@@ -1,5 +1,6 @@
 """What the relay says of itself: ``/livez``, ``/readyz``, ``/version``, ``/metrics``."""
 
+import asyncio
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -12,14 +13,20 @@ from pydantic import BaseModel
 
 from app import __version__
 from app.errors import MethodNotAllowed, NotFound
-from app.metrics import Metrics
+from app.metrics import Metrics, joined
 from app.model import SpoolLimits, SpoolStats
+from app.recent import Recent
 from app.spool.interface import Spool
 from app.tenants.model import Snapshot
 from app.verdict import Situation, Trouble, judge
 
 WORDS_MAX = 20
 """So many paused lanes are told one by one."""
+READY_FRESH_S = 0.2
+"""So old readiness may be: however many ask, the parts are looked at five times a second."""
+METRICS_FRESH_S = 1.0
+SLICE_PAUSE_S = 0.001
+"""Between two slices of the metrics page its thread lets the loop go on."""
 NEAR = 0.8
 """From this part of a limit on, readiness tells of it."""
 
@@ -148,7 +155,8 @@ class Health:
             refused=self._tenants.problem is not None,
             unresolved=len(snapshot.unresolved),
         )
-        return self._metrics.page(await self._stats(), now=time.time())
+        pieces = self._metrics.pieces(await self._stats(), now=time.time())
+        return await asyncio.to_thread(joined, pieces, pause_s=SLICE_PAUSE_S)
 
     async def _stats(self) -> SpoolStats | None:
         try:
@@ -185,10 +193,10 @@ class Health:
     def _delivery(self) -> Part:
         if self._delivering.problem:
             return Part(ready=False, words=[self._delivering.problem])
-        states = [str(each) for each in self._delivering.states()]
+        states = self._delivering.states()
+        words = [str(state) for state in states[:WORDS_MAX]] or ["every lane delivers or has nothing to deliver"]
         if trouble := self._delivering.trouble:
-            states.insert(0, trouble)
-        words = states[:WORDS_MAX] or ["every lane delivers or has nothing to deliver"]
+            words = [trouble, *(words if states else [])]
         if len(states) > WORDS_MAX:
             words.append(f"and {len(states) - WORDS_MAX} more")
         return Part(ready=True, words=words)
@@ -226,24 +234,28 @@ def add_routes(api: FastAPI, health: Health) -> None:
     """Put the four on ``api``, and refusals in the same form as everywhere."""
     for refusal in (NotFound, MethodNotAllowed):
         api.add_exception_handler(refusal.status, partial(_refused, code=refusal.code))
+    looks = ["GET", "HEAD"]
+    readiness = Recent(health.readiness, fresh_s=READY_FRESH_S)
+    page = Recent(health.metrics_page, fresh_s=METRICS_FRESH_S)
 
-    @api.get("/livez")
+    @api.api_route("/livez", methods=looks)
     async def livez() -> Alive:
         return Alive()
 
-    @api.get("/readyz")
-    async def readyz(response: Response) -> Readiness:
-        readiness = await health.readiness()
-        response.status_code = 200 if readiness.ready else 503
-        return readiness
+    @api.api_route("/readyz", methods=looks, response_model=Readiness)
+    async def readyz() -> Response:
+        if health.draining:
+            readiness.forget()
+        found = await readiness.get()
+        return Response(found.model_dump_json(), 200 if found.ready else 503, media_type="application/json")
 
-    @api.get("/version")
+    @api.api_route("/version", methods=looks)
     async def version() -> Version:
         return Version()
 
-    @api.get("/metrics")
+    @api.api_route("/metrics", methods=looks)
     async def metrics() -> Response:
-        return Response(await health.metrics_page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(await page.get(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def _refused(_request: Request, fault: Exception, *, code: str) -> Response:

@@ -38,6 +38,7 @@ from app.spool.engines import admin_socket_of, is_shared, open_spool
 from app.spool.interface import Spool
 from app.tenants.proxies import proxy_variables
 from app.tenants.registry import Registry
+from app.turns import Turns
 from app.verdict import Trouble
 
 Role = Literal["all", "accept", "deliver"]
@@ -58,6 +59,7 @@ class Relay:
         self._role = role
         self._on_fatal = on_fatal
         self._ingest: Ingest | None = None
+        self._turns = Turns()
         self._admin: Application | None = None
         self.end_at: float | None = None
         """When (the loop's seconds) whatever is under way has to have ended, once the relay was told to stop."""
@@ -75,6 +77,7 @@ class Relay:
         if self._ingest is not None and path.startswith("/sentry"):
             await self._ingest(scope, receive, send)
             return
+        await self._turns.turn()  # no hook waits for who only looks
         # With one trailing slash or without, and no redirect between the two.
         scope["path"] = path.removesuffix("/") or "/"
         if self._admin is not None and not self._settings.admin_address and _is_admin(scope["path"]):
@@ -114,7 +117,8 @@ class Relay:
 
     @asynccontextmanager
     async def _parts(self) -> AsyncIterator[None]:
-        settings, metrics, role = self._settings, Metrics(__version__), self._role
+        settings, role = self._settings, self._role
+        metrics = Metrics(__version__, delays=settings.metrics_delays)
         if role != "all" and not is_shared(settings.spool_url):
             raise ConfigError(f"role {role} needs a spool on PostgreSQL: a SQLite spool has one owner, which does both")
         registry = await asyncio.to_thread(Registry.load, settings.tenants_file, environ=os.environ)

@@ -159,6 +159,11 @@ class Settings(BaseSettings):
         "info", description="The least severe log line that is written."
     )
 
+    metrics_delays: Annotated[Literal["together", "by_destination"], BeforeValidator(_lower)] = Field(
+        "together",
+        description="Whether `relay_delivery_delay_seconds` (17 lines) is told once, or for each destination.",
+    )
+
     # The admin API
 
     admin_socket: str = Field(

@@ -37,6 +37,7 @@ from app.model import Accepted, Hook, Secret
 from app.sentry.signature import Receipt, recognise, verify, verify_shared
 from app.spool.interface import Spool
 from app.tenants.model import Snapshot
+from app.turns import Turns
 
 ON_LOOP_BYTES_MAX = 32_768
 """Up to this size a body is hashed on the loop: a thread costs more than that, and others wait for 0.1 ms at most."""
@@ -85,6 +86,7 @@ class Ingest:
         self._attempts = Attempts()
         self._refusal_log = RefusalLog()
         self._hints = SignatureHints()
+        self._turns = Turns()
         self._background: set[asyncio.Task[None]] = set()
         self._hashing = {
             proven: ThreadPoolExecutor(1, thread_name_prefix="hash-proven" if proven else "hash-unproven")
@@ -182,7 +184,8 @@ class Ingest:
         )
 
     async def _refuse(self, scope: Scope, send: Send, refusal: IngestRefusal, exchange: Exchange) -> None:
-        """Answer first: what is written about a refusal makes nobody wait."""
+        """Answer first: what is written about a refusal makes nobody wait. No hook waits for a refusal."""
+        await self._turns.turn()
         await refuse(send, refusal.status, refusal.code, *([_ALLOW] if isinstance(refusal, MethodNotAllowed) else []))
         self.note_refusal(refusal, path=scope["path"], peer=exchange.peer, client=exchange.client)
 

@@ -22,6 +22,10 @@ from app.server.sockets import bind, refuse_new
 
 HANDSHAKE_S = 0.25
 """A handshake that has begun is given so long when the port closes."""
+ACCEPTS_A_ROUND = 8
+"""libuv lets in one connection a listening socket in each round of the loop. In a flood others would queue before the
+door, where all are alike; inside, hooks go first.
+"""
 _MARGIN_S = 0.5
 """So long before requests under way are cancelled their bodies end, so that their senders get an answer."""
 _POLL_S = 0.02
@@ -121,9 +125,10 @@ class Listener(uvicorn.Server):
                 application=door.application,
             )
 
-        # A copy of the socket listens, so that this one can still be spoken to while the other is being closed.
+        # Copies of the socket listen, so that this one can still be spoken to while they are being closed.
         loop = asyncio.get_running_loop()
-        self.servers.append(await loop.create_server(connection, sock=sock.dup(), backlog=self.config.backlog))
+        for _ in range(ACCEPTS_A_ROUND):
+            self.servers.append(await loop.create_server(connection, sock=sock.dup(), backlog=self.config.backlog))
         host, port, *_ = sock.getsockname()
         self.ports.setdefault(door.setting, port)
         _log.info("relay.listening", host=host, port=port)

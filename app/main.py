@@ -17,6 +17,8 @@ from app import __version__
 from app.admin.api import PATH as ADMIN
 from app.admin.api import AdminApi
 from app.admin.local import local_socket
+from app.admin.refused import Refused
+from app.admin.serialization import iso
 from app.admin.service import DeliveryService
 from app.admin.token import AdminToken
 from app.admin.tries import Tries
@@ -161,6 +163,7 @@ class Relay:
                 situation=self.health.situation,
                 troubles=partial(_troubles_of, supervisor),
                 registry=registry,
+                refused=partial(_refused_by, ingest),
             )
             if settings.admin_token:
                 token = AdminToken.load(settings.admin_token, environ=os.environ)
@@ -307,6 +310,25 @@ def wire_limits_of(settings: Settings) -> WireLimits:
         connection_age_max_s=settings.hec_connection_age_max_s,
         connections_max=settings.concurrency_max,
     )
+
+
+def _refused_by(ingest: Ingest) -> list[Refused]:
+    """What accepting has refused since the start, as the operator's side takes it."""
+    return [
+        Refused(
+            code=kind.code,
+            reason=kind.reason,
+            tenant=kind.tenant,
+            count=total.count,
+            first_at=total.first_at,
+            last_at=total.last_at,
+            samples=[
+                {"at": iso(found.at), "path": found.path, "client": found.client, **found.facts}
+                for found in reversed(total.samples)
+            ],
+        )
+        for kind, total in ingest.refusals.totals()
+    ]
 
 
 def _troubles_of(supervisor: Supervisor | None) -> list[Trouble]:

@@ -33,6 +33,8 @@ ROUTES: Final[Mapping[str, str]] = {
     "/admin/api/audit": "GET",
     "/admin/api/stats": "GET",
     "/admin/api/status": "GET",
+    "/admin/api/refused": "GET",
+    "/admin/api/refused/seen": "POST",
     "/admin/api/destinations": "GET",
     "/admin/api/tenants": "GET",
 }
@@ -113,6 +115,9 @@ class AdminApi:
             case ["deliveries", name] if (action := action_of(name)) is not None:
                 _only("POST", request.method)
                 return await self._change(action, await _json(request), _actor(request))
+            case ["refused", "seen"]:
+                _only("POST", request.method)
+                return await self._desk.mark_seen(actor=_actor(request))
             case ["deliveries", delivery_id] if delivery_id:
                 _only("GET", request.method)
                 return await self._desk.delivery(delivery_id)
@@ -135,6 +140,7 @@ _LOOKS: Final[Mapping[str, Callable[[Desk, QueryParams], Awaitable[Json]]]] = {
     "audit": lambda desk, query: desk.audit(query.multi_items()),
     "stats": lambda desk, _query: desk.stats(),
     "status": lambda desk, _query: desk.status(),
+    "refused": lambda desk, _query: desk.refused(),
 }
 """What is only looked at, by the last part of its path."""
 

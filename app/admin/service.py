@@ -12,7 +12,8 @@ from typing import Final, Literal, Protocol, get_args
 from app import __version__
 from app.admin.directory import destinations_json, tenants_json
 from app.admin.errors import AdminRefusal
-from app.admin.requests import CALL_MAX, ChangeRequest, asked, order_of, page_of
+from app.admin.refused import Refused, lost, refused_json
+from app.admin.requests import CALL_MAX, ChangeRequest, asked, change_of, order_of, page_of
 from app.admin.serialization import (
     Json,
     audit_json,
@@ -86,6 +87,14 @@ class Desk(Protocol):
         """``GET /admin/api/tenants``."""
         ...
 
+    async def refused(self) -> Json:
+        """``GET /admin/api/refused``."""
+        ...
+
+    async def mark_seen(self, *, actor: str) -> Json:
+        """``POST /admin/api/refused/seen``."""
+        ...
+
     async def status(self) -> Json:
         """``GET /admin/api/status``."""
         ...
@@ -106,12 +115,15 @@ class DeliveryService:
         situation: Callable[[], Awaitable[Situation]] | None = None,
         troubles: Callable[[], Iterable[Trouble]] = tuple,
         registry: Tenants | None = None,
+        refused: Callable[[], Sequence[Refused]] = tuple,
     ) -> None:
         self._spool = spool
         self._clock = clock
         self._situation = situation
         self._troubles = troubles
         self._registry = registry
+        self._refused = refused
+        self._seen_at = 0.0
 
     async def deliveries(self, pairs: Pairs) -> Json:
         """A page of deliveries, highest number first; ``next`` is where the following page begins."""
@@ -177,7 +189,9 @@ class DeliveryService:
         """The verdict, and what to do."""
         if self._situation is None:
             raise AdminRefusal("spool_unavailable", NO_RELAY)
-        return status_json(await self._situation(), version=__version__)
+        now = self._clock()
+        refused = lost(self._refused(), now=now, seen_at=self._seen_at)
+        return status_json(replace(await self._situation(), refused=refused), version=__version__)
 
     async def destinations(self, search: str) -> Json:
         """Every destination of the tenants file, and how it goes; those in trouble first."""
@@ -188,6 +202,18 @@ class DeliveryService:
         """The tenants in force; secrets by reference."""
         registry = self._running()
         return tenants_json(registry.snapshot, await self._spool.stats(), problem=registry.problem, search=search)
+
+    async def refused(self) -> Json:
+        """What was refused since the start, by kind, with samples."""
+        self._running()
+        return refused_json(self._refused(), seen_at=self._seen_at)
+
+    async def mark_seen(self, *, actor: str) -> Json:
+        """Somebody has looked at what was refused so far: the verdict counts it no more. Nothing is forgotten."""
+        self._running()
+        change_of(actor, "seen")
+        self._seen_at = self._clock()
+        return refused_json(self._refused(), seen_at=self._seen_at)
 
     def _running(self) -> "Tenants":
         if self._registry is None:

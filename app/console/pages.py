@@ -161,6 +161,12 @@ async def tenants(desk: Desk, place: Place) -> Page:
     return Page("tenants.html", "Tenants", "tenants", found | {"search": search}, api="tenants", live=True)
 
 
+async def refused(desk: Desk, _place: Place) -> Page:
+    """Requests that got no 202, by kind: which of them were hooks that nobody sends again."""
+    found = await desk.refused()
+    return Page("refused.html", "Refused", "refused", found, api="refused", live=True)
+
+
 async def audit(desk: Desk, place: Place) -> Page:
     """What was changed by hand or by a budget, newest first."""
     found = await desk.audit([("limit", str(PAGE_ROWS)), *_before(place)])
@@ -173,6 +179,7 @@ PAGES: Final[Mapping[str, Callable[[Desk, Place], Awaitable[Page]]]] = {
     "deliveries": deliveries,
     "destinations": destinations,
     "tenants": tenants,
+    "refused": refused,
     "audit": audit,
 }
 """Pages by the first part of their path."""

@@ -35,6 +35,7 @@ MENU: Final = (
     ("deliveries", "deliveries", "Deliveries"),
     ("destinations", "destinations", "Destinations"),
     ("tenants", "tenants", "Tenants"),
+    ("refused", "refused", "Refused"),
     ("audit", "audit", "Audit"),
 )
 _PLACE: Final = re.compile(r"(?:[a-z]+(?:/[A-Za-z0-9_-]+){0,2})?(?:\?[\x21-\x7e]*)?")
@@ -140,6 +141,9 @@ class Console:
                 if request.method == "POST":
                     return await self._change(request, action, person)
                 page = await pages.confirm(self._desk, Place(rest, query, dict(query)))
+            case ["refused", "seen"] if request.method == "POST":
+                await self._desk.mark_seen(actor=f"{person.name} (said)")
+                return self._to(request, "refused")
             case ["deliveries", _]:
                 page = await pages.delivery(self._desk, place)
             case ["destinations", _, _]:

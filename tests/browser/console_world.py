@@ -12,8 +12,18 @@ from tests.contract.test_spool_postgres import until
 from tests.journey.admin_world import TOKEN, admin_world, ask, bury
 from tests.journey.relay_world import World, comment
 
-PAGES = ("", "dead", "deliveries", "destinations", "destinations/acme/main", "tenants", "audit", "redeliver", "discard")
-HOSTILE = "<img src=x onerror=alert(1)> \u202e" + "W" * 300
+PAGES = (
+    "",
+    "dead",
+    "deliveries",
+    "destinations",
+    "destinations/acme/main",
+    "tenants",
+    "refused",
+    "audit",
+    "redeliver",
+    "discard",
+)
 
 
 @asynccontextmanager
@@ -32,6 +42,7 @@ async def bad_night(folder: Path) -> AsyncIterator[World]:
             return bool((await ask(there, "status")).json["level"] == "not delivering")
 
         await until(paused)
+        await there.post("/sentry/acme", comment(40), secret="a-secret-that-was-rotated-away")
         yield there
         there.splunk.always(None)
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from app.__main__ import main
 from app.sandbox.splunk import Fault
 from tests.contract.test_spool_postgres import until
-from tests.journey.admin_world import TOKEN, admin_world, bury
+from tests.journey.admin_world import TOKEN, admin_world, ask, bury
 from tests.journey.relay_world import comment, world
 
 
@@ -58,6 +58,29 @@ async def test_a_bad_night(tmp_path: Path) -> None:
     told = json.loads(by_token.output)
     assert [item["state"] for item in told["todo"]] == ["paused", "dead letters"]
     assert told["books"]["dead"] == 1
+
+
+async def test_a_refused_hook_is_a_loss_until_somebody_has_seen_it(tmp_path: Path) -> None:
+    """Sentry sends it once: exit status 2, whose it is and why, until somebody marks it as seen."""
+    spool = f"sqlite:///{tmp_path / 'spool.db'}"
+    async with admin_world(tmp_path) as there:
+        await there.post("/sentry/acme", comment(1), secret="a-secret-that-was-rotated-away")
+        await there.post("/sentry/nobody", comment(2))
+        lost = await status(RELAY_SPOOL_URL=spool)
+        kinds = (await ask(there, "refused")).json["refused"]
+        assert {(kind["code"], kind["tenant"], kind["lost"]) for kind in kinds} == {
+            ("bad_signature", "acme", True),
+            ("unknown_tenant", "", False),
+        }
+        assert "rotated-away" not in str(kinds)
+        headers = {"Content-Type": "application/json", "X-Relay-Actor": "ada"}
+        seen = await ask(there, "refused/seen", method="POST", body=b"{}", headers=headers)
+        assert all(kind["seen"] for kind in seen.json["refused"])
+        after = await status(RELAY_SPOOL_URL=spool)
+    assert lost.exit_code == 2, lost.output
+    assert lost.output.splitlines()[0] == "Losing: 1 hook was refused"
+    assert "acme  hooks lost: bad_signature: no_secret_matches" in lost.output
+    assert after.exit_code == 0
 
 
 async def test_no_relay_is_the_worst_there_is(tmp_path: Path) -> None:

@@ -11,7 +11,18 @@ from tests.journey.admin_world import TOKEN, admin_world, ask, bury, found
 from tests.journey.relay_world import Answered, World, world
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
-PAGES = ("", "dead", "deliveries", "destinations", "destinations/acme/main", "tenants", "audit", "redeliver", "discard")
+PAGES = (
+    "",
+    "dead",
+    "deliveries",
+    "destinations",
+    "destinations/acme/main",
+    "tenants",
+    "refused",
+    "audit",
+    "redeliver",
+    "discard",
+)
 
 
 async def look(

@@ -172,6 +172,14 @@ class RemoteDesk:
         """See ``Desk``."""
         return await self._ask("GET", f"tenants?{urlencode({'search': search})}")
 
+    async def refused(self) -> Json:
+        """See ``Desk``."""
+        return await self._ask("GET", "refused")
+
+    async def mark_seen(self, *, actor: str) -> Json:
+        """See ``Desk``."""
+        return await self._ask("POST", "refused/seen", b"{}", actor)
+
     async def status(self) -> Json:
         """See ``Desk``."""
         return await self._ask("GET", "status")

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import platform
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
@@ -201,6 +202,7 @@ class Relay:
             open_client=HecClients(wire_limits_of(self._settings), unused_proxies=proxy_variables(os.environ)).open,
             on_fatal=self._on_fatal,
             observer=metrics,
+            host=platform.node() or "sentry-splunk-relay",
         )
 
     def _watch_ended(self, task: asyncio.Task[None]) -> None:

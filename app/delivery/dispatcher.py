@@ -274,6 +274,11 @@ class Dispatcher:
             self._end(stream, sender)
         return self._ending
 
+    def states_of(self, stream: Stream) -> list[events.LaneState]:
+        """What of one stream is paused just now, and why."""
+        sender = self.senders.get(stream)
+        return [] if sender is None else [state for state in sender.states() if state.scope is not Scope.NONE]
+
     def states(self) -> list[events.LaneState]:
         """What does not deliver just now, and why."""
         found = [state for sender in self.senders.values() for state in sender.states()]

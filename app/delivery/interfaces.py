@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from app.delivery.claims import Claims
 from app.delivery.limits import DeliveryLimits
 from app.delivery.observer import Observer
+from app.delivery.tally import PostTally
 from app.model import Secret
 from app.splunk.answers import Answer
 from app.tenants.model import Destination, Snapshot
@@ -69,6 +70,7 @@ class DeliveryContext:
     limits: DeliveryLimits
     claims: Claims
     observer: Observer
+    tally: PostTally
     tenants: DestinationDirectory
     open_client: OpenClient
     rng: Random

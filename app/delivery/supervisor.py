@@ -12,11 +12,13 @@ import structlog
 from app.delivery.claims import Claims
 from app.delivery.destination.events import LaneState
 from app.delivery.dispatcher import Dispatcher
+from app.delivery.heartbeat import Heartbeats
 from app.delivery.interfaces import DeliveryContext, DestinationDirectory, OpenClient
 from app.delivery.limits import DeliveryLimits
 from app.delivery.maintenance import Housekeeping
 from app.delivery.observer import Observer
 from app.delivery.render import Transform
+from app.delivery.tally import PostTally
 from app.model import RetentionLimits, Stream
 from app.spool.interface import Spool
 from app.tenants.model import Snapshot
@@ -45,6 +47,7 @@ class Supervisor:
         open_client: OpenClient,
         on_fatal: Callable[[str], None],
         observer: Observer,
+        host: str = "sentry-splunk-relay",
         transform: Transform = real_transform,
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
@@ -63,6 +66,7 @@ class Supervisor:
             limits=limits,
             claims=self._claims,
             observer=observer,
+            tally=PostTally(),
             tenants=tenants,
             open_client=open_client,
             rng=rng,
@@ -74,6 +78,7 @@ class Supervisor:
         self._housekeeping = Housekeeping(
             spool, tenants, retention, observer=observer, sweep=partial(self._dispatcher.sweep, idle_s=IDLE_S)
         )
+        self._heartbeats = Heartbeats(spool, context, self._dispatcher.states_of, host=host)
         self._workers: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -88,6 +93,7 @@ class Supervisor:
             ("dispatcher", self._dispatcher.run()),
             ("housekeeping", self._housekeeping.run()),
             ("leases", self._keep_leases()),
+            ("heartbeats", self._heartbeats.run()),
         ):
             task = asyncio.create_task(worker, name=f"delivery-{name}")
             task.add_done_callback(partial(self._ended, name))
@@ -144,8 +150,8 @@ class Supervisor:
         return self._dispatcher.states()
 
     def _posts(self) -> set[asyncio.Task[None]]:
-        """What a drain waits for: posts and what follows from them. A probe that hangs is worth nothing."""
-        return {task for task in self._tasks if task.get_name() != "delivery-probe"}
+        """What a drain waits for: posts and what follows from them. Probes and heartbeats are worth no waiting."""
+        return {task for task in self._tasks if task.get_name() not in ("delivery-probe", "delivery-heartbeat")}
 
     @staticmethod
     async def _wait(tasks: set[asyncio.Task[None]], ends: float) -> bool:

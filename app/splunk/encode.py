@@ -97,7 +97,7 @@ def _plain(value: object) -> dict[object, object]:
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
-def encode(hec_event: HecEvent, *, delivery_id: str, attempt: int = 1) -> bytes:
+def encode(hec_event: HecEvent, *, delivery_id: str | None = None, attempt: int = 1) -> bytes:
     """One envelope: known keys only, all metadata on it, fixed-point time, raw UTF-8.
 
     ``delivery_id`` is always among the indexed fields, as ``relay_delivery_id``. ``attempt`` above 1 marks a
@@ -110,7 +110,9 @@ def encode(hec_event: HecEvent, *, delivery_id: str, attempt: int = 1) -> bytes:
     """
     if not _surely_good(hec_event) and (faults := _faults(hec_event)):
         raise EnvelopeFault(faults)
-    fields: dict[str, Scalar] = {**hec_event.fields, DELIVERY_ID: delivery_id}
+    fields: dict[str, Scalar] = dict(hec_event.fields)
+    if delivery_id is not None:
+        fields[DELIVERY_ID] = delivery_id
     envelope: dict[str, object] = {"fields": fields}
     if hec_event.time is not None:
         envelope["time"] = orjson.Fragment(hec_event.time)

@@ -147,6 +147,13 @@ class Spool(Protocol):
         """One consistent look at the books."""
         ...
 
+    async def oldest_waiting(self, stream: Stream) -> float | None:
+        """``received_at`` of the oldest of a stream's waiting deliveries; ``None`` if none waits.
+
+        Looked for among the 10,000 that are due first, so that a backlog costs no more than that.
+        """
+        ...
+
     def on_due(self, wake: Callable[[], None]) -> None:
         """Have ``wake`` called, on the event loop, whenever deliveries have probably become due.
 

@@ -105,6 +105,8 @@ class Destination:
     """``None``: it is reached directly, whatever the environment names."""
     ack: Ack | None = None
     """``None``: what Splunk accepts is delivered."""
+    heartbeat_s: float | None = None
+    """Seconds between two heartbeats of the relay; ``None``: there are none."""
 
     @property
     def urls(self) -> tuple[str, ...]:

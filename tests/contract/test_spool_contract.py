@@ -26,6 +26,20 @@ async def books(spool: Spool, stream: Stream = ACME) -> StreamCounts:
     return next(each for each in (await spool.stats()).streams if each.stream == stream)
 
 
+async def test_the_oldest_waiting_delivery_of_a_stream_is_told(spool: Spool) -> None:
+    """By when its hook was received; of no other stream, and of nothing that does not wait."""
+    assert await spool.oldest_waiting(ACME) is None
+    for number, received_at in ((1, 3000.0), (2, 1000.0), (3, 2000.0)):
+        await spool.accept(hook(number, received_at=received_at), ["main"])
+    await spool.accept(hook(4, tenant="globex", received_at=10.0), ["main"])
+    assert await spool.oldest_waiting(ACME) == 1000.0
+    claimed = {each.hook.received_at: each for each in await claim(spool)}
+    await spool.settle([claimed[1000.0]])
+    assert await spool.oldest_waiting(ACME) == 2000.0
+    await spool.bury([Burial(claimed[2000.0], Cause.REJECTED, "no")])
+    assert await spool.oldest_waiting(ACME) == 3000.0
+
+
 async def test_what_was_accepted_comes_back_as_it_was(spool: Spool) -> None:
     """A claimed delivery carries the hook, byte for byte and field for field."""
     stored = hook(

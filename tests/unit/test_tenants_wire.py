@@ -7,9 +7,10 @@ import pytest
 from app.errors import ConfigError
 from app.model import Secret
 from app.tenants.file.assemble import snapshot_of
-from app.tenants.model import Ack, Destination
+from app.tenants.model import Ack, Destination, Proxy
 
 FILES = {
+    "env:PROXY": b"relay:pass:word",
     "file:ca.pem": b"-----BEGIN CERTIFICATE-----",
     "file:client.pem": b"-----BEGIN CERTIFICATE-----",
     "file:client.key": b"-----BEGIN PRIVATE KEY-----",
@@ -56,6 +57,29 @@ def test_a_client_certificate_is_a_pair_of_files() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "seconds"),
+    [(None, None), ("false", None), (True, 300), ("TRUE", 300), ("60", 60), (1, 1), ("86400", 86_400)],
+)
+def test_heartbeats_are_off_until_they_are_asked_for(said: object, seconds: float | None) -> None:
+    """``true`` is every five minutes."""
+    keys = {} if said is None else {"heartbeat": said}
+    assert destination(**keys).heartbeat_s == seconds
+
+
+def test_a_proxy_is_an_address_or_more() -> None:
+    """Credentials by reference, and an authority of its own."""
+    assert destination().proxy is None
+    assert destination(proxy="HTTP://Proxy.example:3128/").proxy == Proxy(url="http://proxy.example:3128")
+    keys = {"url": "https://proxy.example", "credentials": "env:PROXY", "ca_file": "ca.pem"}
+    assert destination(proxy=keys).proxy == Proxy(
+        url="https://proxy.example",
+        credentials=Secret("env:PROXY", b"relay:pass:word"),
+        ca_file=Secret("file:ca.pem", FILES["file:ca.pem"]),
+    )
+    assert "pass" not in repr(destination(proxy=keys))
+
+
+@pytest.mark.parametrize(
     ("keys", "words"),
     [
         ({"urls": ["http://two.example"]}, "must begin alike"),
@@ -66,6 +90,14 @@ def test_a_client_certificate_is_a_pair_of_files() -> None:
         ({"tls": {"client_cert": "client.pem"}}, "go together"),
         ({"tls": {"client_cert": "client.pem", "client_key": "locked.key"}}, "under a password"),
         ({"tls": {"client_cert": "client.pem", "client_key": "ca.pem"}}, "holds no private key"),
+        ({"heartbeat": "sometimes"}, "heartbeat: must be true, false, or 1 to 86400 seconds"),
+        ({"heartbeat": 0.5}, "must be true, false"),
+        ({"proxy": "socks5://proxy.example"}, "proxy.url: must begin with"),
+        ({"proxy": "http://user:pass@proxy.example"}, "must not hold a user"),
+        ({"proxy": "http://proxy.example/path"}, "address of a proxy alone"),
+        ({"proxy": {"url": "http://proxy.example", "credentials": "env:ONE"}}, "must be USER:PASSWORD"),
+        ({"proxy": {"url": "http://proxy.example", "ca_file": "ca.pem"}}, "nothing to hold for"),
+        ({"proxy": {"credentials": "env:PROXY"}}, "proxy.url: is missing"),
         ({"ack": "perhaps"}, "ack: must be true or false"),
         ({"ack": True, "ack_poll_s": "soon"}, "ack_poll_s: must be a number"),
         ({"ack": True, "ack_poll_s": "600"}, "ack_poll_s: must be from 0.05 to 120 seconds"),

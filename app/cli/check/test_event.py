@@ -1,10 +1,11 @@
-"""The test hec_event of ``relay check``: marked, so that one search finds it. Pure."""
+"""The test hec_event of ``relay check``: marked, so that one search finds it."""
 
+import platform
+
+from app import __version__
 from app.splunk.encode import DELIVERY_ID, encode
-from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
-
-SOURCETYPE = "sentry:relay"
+from app.transform.own_event import own_event
 
 
 def envelope(destination: Destination, index: str | None, *, marker: str, now: float) -> bytes:
@@ -12,16 +13,13 @@ def envelope(destination: Destination, index: str | None, *, marker: str, now: f
 
     The marker stands where a delivery's id would: in the indexed field ``relay_delivery_id``.
     """
-    about = {"tenant": destination.tenant, "destination": destination.name, "index": index or ""}
-    made = HecEvent(
-        time=f"{now:.3f}",
-        host=destination.host or "sentry-splunk-relay",
-        hec_source=destination.hec_source or "sentry-splunk-relay",
-        sourcetype=SOURCETYPE,
-        index=index,
-        fields={},
-        event={"message": "a test of relay check; nothing happened in Sentry", **about, "check_id": marker},
-    )
+    facts = {
+        "title": "a test of relay check; nothing happened in Sentry",
+        "index": index or "",
+        "delivery_id": marker,
+        "version": __version__,
+    }
+    made = own_event(destination, "test", facts, index=index, at=now, host=platform.node() or "sentry-splunk-relay")
     return encode(made, delivery_id=marker)
 
 

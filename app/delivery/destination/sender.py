@@ -226,6 +226,8 @@ class DestinationSender:
             seconds=seconds,
         )
         again = len(division.release) + sum(map(len, division.resend))
+        if self.destination.heartbeat_s is not None:
+            self._context.tally.add(self.stream, hec_code=code_label(answer.code), resent=again)
         if again:
             observer.resent(self.stream, count=again, ambiguous=verdict.ambiguous)
 

@@ -74,6 +74,11 @@ class Maintenance:
                 await connection.execute(self._queries["add_seen"], shard, -len(gone))
         return len(gone)
 
+    async def oldest_of(self, connection: Connection, *, stream: str) -> float | None:
+        """When the oldest of a stream's waiting deliveries was received."""
+        ((oldest,),) = await connection.fetch(self._queries["oldest_of"], stream)
+        return None if oldest is None else float(oldest)
+
     async def stats(self, connection: Connection) -> SpoolStats:
         """The books and the rows; to be run on one snapshot."""
         ledger = await connection.fetch(self._queries["ledger"])

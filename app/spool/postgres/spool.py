@@ -308,6 +308,11 @@ class PostgresSpool:
         except TimeoutError:
             raise SpoolError(f"the spool cannot be used: no answer within {STATS_S:g} s") from None
 
+    async def oldest_waiting(self, stream: Stream) -> float | None:
+        """See the interface."""
+        job = partial(self._house.oldest_of, stream=stream_key(*stream))
+        return await self._housekeeping.run(job, timeout_s=HOUSE_S, snapshot=True)
+
     async def close(self) -> None:
         """See the interface. What is still claimed is given back."""
         await self._accepting.close()

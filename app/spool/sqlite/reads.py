@@ -43,6 +43,12 @@ def rows(queries: Queries, connection: sqlite3.Connection, *, name: str) -> list
     return connection.execute(queries[name]).fetchall()
 
 
+def oldest_of(queries: Queries, connection: sqlite3.Connection, *, stream: str) -> float | None:
+    """When the oldest of a stream's waiting deliveries was received."""
+    (oldest,) = connection.execute(queries["oldest_of"], (stream,)).fetchone()
+    return None if oldest is None else float(oldest)
+
+
 def stats(queries: Queries, connection: sqlite3.Connection) -> SpoolStats:
     """The books and the rows, out of one read transaction."""
     connection.execute("BEGIN")

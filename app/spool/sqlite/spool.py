@@ -325,6 +325,10 @@ class SqliteSpool:
         """See the interface."""
         return await self._look(partial(reads.stats, _QUERIES), deadline_s=STATS_S)
 
+    async def oldest_waiting(self, stream: Stream) -> float | None:
+        """See the interface."""
+        return await self._look(partial(reads.oldest_of, _QUERIES, stream=stream_key(*stream)))
+
     async def close(self) -> None:
         """See the interface."""
         await self._reader.close(deadline_s=CLOSE_S)

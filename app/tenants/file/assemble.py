@@ -168,6 +168,7 @@ class _Assembly:
             more_urls=entry.addresses[1:],
             proxy=None if entry.proxy is None else self._proxy(entry.proxy, (*where, "proxy")),
             ack=Ack(poll_s=entry.ack_poll_s, expiry_s=entry.ack_expiry_s) if entry.ack else None,
+            heartbeat_s=entry.heartbeat,
             hec_token=self._secret(entry.hec_token, rules.hec_token, (*where, "hec_token")),
             hec_token_ref=entry.hec_token,
             index=entry.index,

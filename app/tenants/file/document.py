@@ -120,6 +120,7 @@ class SplunkEntry(Entry):
     tls: TlsEntry | None = None
     urls: tuple[Url, ...] = ()
     proxy: ProxyEntry | None = None
+    heartbeat: Annotated[float | None, BeforeValidator(rules.heartbeat)] = None
     ack: bool = False
     ack_poll_s: Annotated[float, AfterValidator(rules.ack_poll_s)] = 5.0
     ack_expiry_s: Annotated[float, AfterValidator(rules.ack_expiry_s)] = 300.0

@@ -32,6 +32,9 @@ _ACK_POLL_S_MIN: Final = 0.05
 _ACK_POLL_S_MAX: Final = 120.0
 _ACK_EXPIRY_S_MIN: Final = 0.1
 _ACK_EXPIRY_S_MAX: Final = 3600.0
+_HEARTBEAT_S: Final = 300.0
+_HEARTBEAT_S_MIN: Final = 1.0
+_HEARTBEAT_S_MAX: Final = 86_400.0
 
 
 def name(text: str) -> str:
@@ -246,6 +249,20 @@ def ack_expiry_s(seconds: float) -> float:
     """How long an acknowledgment may take; Splunk's docs name five minutes."""
     if not _ACK_EXPIRY_S_MIN <= seconds <= _ACK_EXPIRY_S_MAX:
         raise ValueError(f"must be from {_ACK_EXPIRY_S_MIN:g} to {_ACK_EXPIRY_S_MAX:g} seconds")
+    return seconds
+
+
+def heartbeat(value: object) -> object:
+    """Seconds between two heartbeats; ``true`` for five minutes, ``false`` for none."""
+    word = str(value).lower()
+    if word in {"true", "false"}:
+        return _HEARTBEAT_S if word == "true" else None
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = 0.0
+    if not _HEARTBEAT_S_MIN <= seconds <= _HEARTBEAT_S_MAX:
+        raise ValueError(f"must be true, false, or {_HEARTBEAT_S_MIN:g} to {_HEARTBEAT_S_MAX:g} seconds")
     return seconds
 
 

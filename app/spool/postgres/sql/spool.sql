@@ -374,6 +374,12 @@ SELECT coalesce(sum(history), 0)::bigint FROM spool_shards;
 -- name: oldest_waiting
 SELECT received_at FROM spool_deliveries WHERE state = 0 ORDER BY waiting_since, seq LIMIT 1;
 
+-- name: oldest_of
+-- Of one stream's waiting deliveries, among those that are due first.
+SELECT min(received_at) AS oldest FROM (
+    SELECT received_at FROM spool_deliveries WHERE state = 0 AND stream = $1::text ORDER BY due_at LIMIT 10000
+) AS due;
+
 -- name: safety
 -- What the server says of its own care. Databases that are not PostgreSQL know none of these names, or not all.
 SELECT name, setting FROM pg_settings

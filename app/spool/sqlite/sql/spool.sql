@@ -191,6 +191,12 @@ SELECT stream, sum(state < 2), sum(state = 2) FROM deliveries GROUP BY stream;
 -- name: oldest_waiting
 SELECT received_at FROM deliveries WHERE state = 0 ORDER BY seq LIMIT 1;
 
+-- name: oldest_of
+-- Of one stream's waiting deliveries, among those that are due first.
+SELECT min(received_at) FROM (
+    SELECT received_at FROM deliveries WHERE state = 0 AND stream = ? ORDER BY due_at LIMIT 10000
+);
+
 -- name: graves
 -- The bytes of dead letters, and when the oldest was buried.
 SELECT coalesce(sum(bytes), 0), min(buried_at) FROM deliveries WHERE state = 2;

@@ -178,10 +178,12 @@ class Claims:
         if not deliveries:
             return
         tries = 0
+        ours = deliveries
+        anew: list[Delivery] = []
         self._unwritten += len(deliveries)
         try:
             while True:
-                ours = [self._held.get(each.seq, each) for each in deliveries]
+                ours = [self._held.get(each.seq, each) for each in ours]
                 try:
                     written = await write(ours)
                 except SPOOL_FAULTS as fault:
@@ -191,6 +193,10 @@ class Claims:
                         break
                 else:
                     self._fault = ""
+                    anew = self._claimed_anew(ours)
+                    if anew and doing == "settle":
+                        ours, anew = anew, []  # what is settled cannot be claimed: it has to be said under that claim
+                        continue
                     if written < len(ours):
                         _log.warning("lease.lost", doing=doing, deliveries=len(ours) - written)
                     break
@@ -199,6 +205,23 @@ class Claims:
         finally:
             self._unwritten -= len(deliveries)
         self._drop(deliveries)
+        if anew:
+            await self._give_back(anew)
+
+    def _claimed_anew(self, written: Sequence[Delivery]) -> list[Delivery]:
+        """Those that are under another claim by now than the one that was just written.
+
+        What is released or redelivered is claimed again at once, and that answer may come before the writing's own.
+        """
+        held = [self._held.get(each.seq, each) for each in written]
+        return [now for now, before in zip(held, written, strict=True) if now.lease != before.lease]
+
+    async def _give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Nobody here delivers what ``take`` held for done: have it claimed once more, now and not after its lease."""
+        try:
+            await self._spool.release(deliveries, retry_in_s=0)
+        except SPOOL_FAULTS as fault:
+            self._failed("release", fault)
 
     def _drop(self, deliveries: Sequence[Delivery]) -> None:
         ours = [each for each in deliveries if self._held.pop(each.seq, None) is not None]

@@ -23,7 +23,11 @@ async def test_all_is_right(tmp_path: Path) -> None:
     spool = f"sqlite:///{tmp_path / 'spool.db'}"
     async with world(tmp_path) as there:
         await there.post("/sentry/acme", comment(1))
-        await there.landed(1)
+
+        async def delivered() -> bool:
+            return "1 accepted: 1 delivered" in (await status(RELAY_SPOOL_URL=spool)).output
+
+        await until(delivered)
         answer = await status(RELAY_SPOOL_URL=spool)
         assert there.relay.health is not None
         assert (await there.relay.health.readiness()).verdict == "All is right"

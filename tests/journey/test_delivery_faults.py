@@ -287,13 +287,14 @@ async def test_the_observer_hears_everything(tmp_path: Path) -> None:
     gauges = Gauges()
     async with StandInSplunk([], event_bytes_max=4_000) as splunk, acme(tmp_path, splunk, batch=4) as here:
         splunk.script(Fault.busy(), Fault.none(), Fault.status(404), Fault.none(), Fault.status(502))
+        began = time.time()
         await here.accept(3)
         await here.accept(1, size=9_000)
         here.run(observer=gauges)
         await here.until_settled()
         assert gauges.paused_now == set()
         assert len(gauges.delays) == 3
-        assert all(0 <= each < 10 for each in gauges.delays)
+        assert all(0 <= each <= time.time() - began for each in gauges.delays)
         assert gauges.burials == {"rejected": 1}
         assert gauges.attempts["busy", "9"] == 1
         assert gauges.attempts["unavailable", "none"] == 1

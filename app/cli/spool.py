@@ -12,6 +12,9 @@ from app.spool.copy.copy import copy
 from app.spool.engines import check_url, is_shared
 from app.spool.postgres.schema import migrate_url
 
+EXIT_DAMAGED = 2
+"""What could be read was copied, and that is not all."""
+
 
 @click.group("spool")
 def spool_command() -> None:
@@ -45,7 +48,8 @@ def copy_command(source: str, target: str) -> None:
 
     Each is a URL as in RELAY_SPOOL_URL, or @NAME for the environment variable that holds it, which keeps a password
     out of the list of processes. Counts and a digest over everything are compared in the end. A copy that was cut off
-    goes on when the same command is run again. FROM is left as it is: start no relay on it any more.
+    goes on when the same command is run again. FROM is left as it is: start no relay on it any more. Of a damaged file
+    what can be read is copied; exit status 2, and a line that says what could not be read.
     """
     urls = [_url(each) for each in (source, target)]
     for url in urls:
@@ -55,6 +59,9 @@ def copy_command(source: str, target: str) -> None:
     except SpoolError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"copied and compared: {found}, digest {found.words}")
+    if found.lost:
+        click.echo(f"{source} is damaged, and not all of it could be read: {'; '.join(found.lost)}", err=True)
+        sys.exit(EXIT_DAMAGED)
 
 
 def _say(words: str) -> None:

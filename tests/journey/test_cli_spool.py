@@ -60,3 +60,19 @@ async def test_no_refusal_shows_a_password(url: str, tmp_path: Path) -> None:
         assert done.exit_code == 1
         assert done.output.startswith("Error: ")
         assert "ter2" not in done.output
+
+
+async def test_copying_a_damaged_file_says_what_was_not_copied(tmp_path: Path) -> None:
+    """What can be read is copied; the exit status tells a script that it was not all."""
+    path = tmp_path / "spool.db"
+    async with await open_spool(f"sqlite:///{path}", hooks_max=10, bytes_max=10**6, queue_hooks_max=10) as spool:
+        for number in range(3):
+            await spool.accept(hook(number, payload=b"<%d>" % number * 20_000), ["main"])
+    content = bytearray(path.read_bytes())
+    page = content.index(b"<1><1><1>") // 8192 * 8192
+    content[page : page + 8192] = bytes(8192)
+    path.write_bytes(content)
+    done = await relay("copy", f"sqlite:///{path}", f"sqlite:///{tmp_path / 'new.db'}")
+    assert done.exit_code == 2
+    assert "copied and compared: 3 hooks, 3 deliveries" in done.output
+    assert "is damaged, and not all of it could be read: the payloads of 1 hooks" in done.output

@@ -5,7 +5,7 @@ A copy that was cut off is marked as such: no relay opens it, and the same copy 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from app.errors import SpoolError
@@ -25,6 +25,8 @@ class Digest:
     audited: int
     """Entries of the audit."""
     words: str
+    lost: tuple[str, ...] = field(default=(), compare=False)
+    """What could not be read of the source, in words."""
 
     def __str__(self) -> str:
         """The numbers, in words."""
@@ -85,7 +87,7 @@ async def _copy(source: Store, target: Target, say: Callable[[str], None]) -> Di
             + ". Is somebody working on the source?"
         )
     await target.finish()
-    return found
+    return replace(found, lost=tuple(source.lost))
 
 
 async def digest(store: Store) -> Digest:

@@ -184,6 +184,11 @@ class PostgresStore:
 
         await self._run(job)
 
+    @property
+    def lost(self) -> Sequence[str]:
+        """See ``Store``. What a server cannot read ends the copy: it is for its own tools to mend."""
+        return ()
+
     async def close(self) -> None:
         """See ``Store``."""
         await self._link.close()

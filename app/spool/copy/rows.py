@@ -115,7 +115,12 @@ class Store(Protocol):
         ...
 
     async def ledger(self) -> Sequence[LedgerRow]:
-        """The books, by stream."""
+        """The books, by stream. Where something could not be read they are made to balance without it."""
+        ...
+
+    @property
+    def lost(self) -> Sequence[str]:
+        """What could not be read so far, in words."""
         ...
 
     async def close(self) -> None:

@@ -1,15 +1,12 @@
 """A SQLite spool as one side of a copy."""
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 from app.errors import SpoolError
-from app.spool.copy.rows import ROWS, AuditRow, DeliveryRow, HistoryRow, HookRow, LedgerRow, Reached, SeenRow
-from app.spool.keys import delivery_seq, hook_seq_of, place_of
+from app.spool.copy.rows import AuditRow, HistoryRow, HookRow, LedgerRow, Reached, SeenRow
 from app.spool.sql import Queries
 from app.spool.sqlite.file import (
     APPLICATION_ID,
@@ -20,9 +17,10 @@ from app.spool.sqlite.file import (
     lay_out,
     lock_file,
 )
+from app.spool.sqlite.salvage import write
+from app.spool.sqlite.salvage.read import TableReader
 
 _QUERIES = Queries("copy/sql/sqlite.sql")
-_SECOND = 1_000_000
 
 
 class SqliteStore:
@@ -42,6 +40,7 @@ class SqliteStore:
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(f"the spool {path} cannot be opened: {error}") from error
         self._path = path
+        self._tables = TableReader(path, self._connection)
 
     @staticmethod
     def _open(path: Path, *, make: bool) -> sqlite3.Connection:
@@ -58,42 +57,37 @@ class SqliteStore:
 
     async def hooks(self, *, after: int) -> AsyncIterator[Sequence[HookRow]]:
         """See ``Store``."""
-        while found := self._fetch("hooks", after, ROWS):
-            first, after = found[0][0], found[-1][0]
-            of: defaultdict[int, list[DeliveryRow]] = defaultdict(list)
-            for row in self._fetch("deliveries", delivery_seq(first, 0), delivery_seq(after + 1, 0)):
-                seq, state, stream, due_at, waiting_since, *rest, buried_at = row
-                times = (_whole(due_at), _whole(waiting_since))
-                shown = (place_of(seq), state, stream, *times, *rest, _whole_or_none(buried_at))
-                of[hook_seq_of(seq)].append(DeliveryRow._make(shown))
-            yield [HookRow._make([*row, of[row[0]]]) for row in found]
+        with self._reading():
+            for _, rows in self._tables.hooks(after=after):
+                yield rows
 
     async def seen(self) -> AsyncIterator[Sequence[SeenRow]]:
         """See ``Store``."""
-        seq = 0
-        while found := self._fetch("seen", seq, ROWS * 10):
-            seq = found[-1][0]
-            yield [
-                SeenRow(key, delivery_id, _whole(at), resend_id, _whole_or_none(resend_at), bool(unanswered))
-                for _, key, delivery_id, at, resend_id, resend_at, unanswered in found
-            ]
+        with self._reading():
+            for _, rows in self._tables.seen(after=0):
+                yield rows
 
     async def history(self, *, after: int) -> AsyncIterator[Sequence[HistoryRow]]:
         """See ``Store``."""
-        while found := self._fetch("history", after, ROWS * 10):
-            after = found[-1][0]
-            rows = map(HistoryRow._make, found)
-            yield [each._replace(ended_at=_whole(each.ended_at)) for each in rows]
+        with self._reading():
+            for _, rows in self._tables.history(after=after):
+                yield rows
 
     async def audit(self, *, after: int) -> AsyncIterator[Sequence[AuditRow]]:
         """See ``Store``."""
-        while found := self._fetch("audit", after, ROWS):
-            after = found[-1][0]
-            yield [each._replace(at=_whole(each.at)) for each in map(AuditRow._make, found)]
+        with self._reading():
+            for _, rows in self._tables.audit(after=after):
+                yield rows
 
     async def ledger(self) -> Sequence[LedgerRow]:
         """See ``Store``."""
-        return [LedgerRow(*row) for row in self._fetch("ledger")]
+        with self._reading():
+            return self._tables.ledger()
+
+    @property
+    def lost(self) -> Sequence[str]:
+        """See ``Store``."""
+        return self._tables.lost
 
     async def begin(self, source: str) -> Reached:
         """See ``Target``."""
@@ -111,50 +105,23 @@ class SqliteStore:
 
     async def put_hooks(self, rows: Sequence[HookRow]) -> None:
         """See ``Target``."""
-        hooks = [(*row[:5], len(row.payload), row.about, row.payload) for row in rows]
-        deliveries = [
-            (
-                delivery_seq(row.seq, each.number),
-                each.state,
-                each.stream,
-                each.due_at / _SECOND,
-                each.waiting_since / _SECOND,
-                row.received_at,
-                len(row.payload),
-                each.attempts,
-                each.ambiguous,
-                each.first_attempt_at,
-                each.tried,
-                each.fault,
-                row.delivery_id,
-                each.cause,
-                None if each.buried_at is None else each.buried_at / _SECOND,
-            )
-            for row in rows
-            for each in row.deliveries
-        ]
         with self._transaction() as connection:
-            connection.executemany(_QUERIES["put_hook"], hooks)
-            connection.executemany(_QUERIES["put_delivery"], deliveries)
+            write.put_hooks(connection, rows)
 
     async def put_seen(self, rows: Sequence[SeenRow]) -> None:
         """See ``Target``."""
         with self._transaction() as connection:
-            connection.executemany(_QUERIES["put_seen"], map(_seen, rows))
+            write.put_seen(connection, rows)
 
     async def put_history(self, rows: Sequence[HistoryRow]) -> None:
         """See ``Target``."""
         with self._transaction() as connection:
-            connection.executemany(
-                _QUERIES["put_history"], [(*each[:6], each.ended_at / _SECOND, *each[7:]) for each in rows]
-            )
+            write.put_history(connection, rows)
 
     async def put_audit(self, rows: Sequence[AuditRow]) -> None:
         """See ``Target``."""
         with self._transaction() as connection:
-            connection.executemany(
-                _QUERIES["put_audit"], [(each.number, each.at / _SECOND, *each[2:]) for each in rows]
-            )
+            write.put_audit(connection, rows)
 
     async def put_ledger(self, rows: Sequence[LedgerRow]) -> None:
         """See ``Target``."""
@@ -175,9 +142,10 @@ class SqliteStore:
         self._connection.close()
         self._lock.close()
 
-    def _fetch(self, name: str, *values: object) -> list[Any]:
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         try:
-            return self._connection.execute(_QUERIES[name], values).fetchall()
+            yield
         except sqlite3.Error as error:
             raise SpoolError(f"the spool {self._path} cannot be read: {error}") from error
 
@@ -193,16 +161,3 @@ class SqliteStore:
             if isinstance(error, sqlite3.Error):
                 raise SpoolError(f"the spool {self._path} cannot be written: {error}") from error
             raise
-
-
-def _whole(seconds: float) -> int:
-    return round(seconds * _SECOND)
-
-
-def _whole_or_none(seconds: float | None) -> int | None:
-    return None if seconds is None else _whole(seconds)
-
-
-def _seen(row: SeenRow) -> tuple[object, ...]:
-    resend_at = None if row.resend_at is None else row.resend_at / _SECOND
-    return row.dedup_key, row.delivery_id, row.at / _SECOND, row.resend_id, resend_at, row.unanswered

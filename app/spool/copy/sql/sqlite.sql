@@ -5,9 +5,13 @@ SELECT seq, delivery_id, tenant, installation, received_at, about, payload FROM 
 WHERE seq > ? ORDER BY seq LIMIT ?;
 
 -- name: deliveries
-SELECT seq, state, stream, due_at, waiting_since, attempts, ambiguous, first_attempt_at, tried, fault, cause, buried_at
-FROM deliveries
-WHERE seq >= ? AND seq < ? ORDER BY seq;
+SELECT seq, state, stream, due_at, waiting_since, attempts, ambiguous, first_attempt_at, tried, fault, cause, buried_at,
+    delivery_id, received_at
+FROM deliveries WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: known
+-- Out of the index alone, for when the table cannot be read.
+SELECT seq, due_at FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND stream = ? ORDER BY due_at;
 
 -- name: seen
 -- Their seq follows the time, so that a page costs one look into the table.

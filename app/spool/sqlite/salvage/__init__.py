@@ -1,0 +1,1 @@
+"""Reading a damaged file: what can be read, around what cannot, and going on with it in a new one."""

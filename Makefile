@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SPLUNK := .venv-splunk
+LOOK := .look
 JOBS ?= logical
 # Each worker has servers of its own; who is done takes over what another has not begun.
 PYTEST = $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
@@ -11,7 +12,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .PHONY: help setup demo serve unit test check lint types format goldens property torture attack bench image-test lock upgrade \
-	splunk-app splunk-app-inspect release clean
+	splunk-app splunk-app-inspect splunk-app-look release clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -125,9 +126,18 @@ $(SPLUNK)/.ready: requirements-splunk.lock
 splunk-app-inspect: $(READY) $(SPLUNK)/.ready ## AppInspect over both packages; their fields against Splunk's data models
 	$(BIN)/python -m pytest tests/journey/test_splunk_app_inspect.py
 
+$(LOOK)/.ready: tests/splunk_app/look/package-lock.json
+	@mkdir -p $(LOOK)
+	@cp tests/splunk_app/look/package.json tests/splunk_app/look/package-lock.json tests/splunk_app/look/.npmrc $(LOOK)
+	cd $(LOOK) && npm ci --no-update-notifier
+	@touch $@
+
+splunk-app-look: $(READY) $(LOOK)/.ready ## Draw the app's dashboards with Splunk's own code (npm, Chromium; some minutes)
+	$(BIN)/python -m tests.splunk_app.looking $(LOOK_OPTIONS)
+
 release: $(READY) ## One version everywhere and its section in the changelog: make release VERSION=0.2.0
 	$(BIN)/python tools/release.py $(VERSION)
 	$(BIN)/python -m deploy.splunk.generate
 
 clean: ## Forget the virtual environment and every cache
-	rm -rf $(VENV) $(DEPLOY) $(SPLUNK) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(DEPLOY) $(SPLUNK) $(LOOK) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -14,7 +14,7 @@ from deploy.splunk.generate.__main__ import FOLDER, files
 from deploy.splunk.generate.manifest import ADD_ON, APP, Package
 from deploy.splunk.generate.pack import archive, contents, main
 from tests.splunk_app.packages import Files
-from tests.unit.pages import ROOT, text
+from tests.unit.pages import ROOT, rows, text
 
 PACKAGES = (ADD_ON, APP)
 
@@ -76,3 +76,14 @@ def test_packing_writes_both_with_the_version_in_their_names(
     assert main(str(tmp_path)) == 0
     wanted = {str(tmp_path / f"{package.name}-{__version__}.tgz") for package in PACKAGES}
     assert {str(path) for path in tmp_path.iterdir()} == set(capsys.readouterr().out.splitlines()) == wanted
+
+
+def test_what_draws_the_dashboards_is_locked_and_answered_for() -> None:
+    """Every package of npm has a hash and no registry; each direct one stands in the decision on dependencies."""
+    folder = ROOT / "tests" / "splunk_app" / "look"
+    direct = json.loads(text(folder / "package.json"))["dependencies"]
+    packages = json.loads(text(folder / "package-lock.json"))["packages"]
+    assert packages.pop("")["dependencies"] == direct
+    assert not [name for name, package in packages.items() if "resolved" in package or "integrity" not in package]
+    said = rows("decisions/0002-dependencies.md", "## What draws the Splunk app's dashboards")
+    assert {name for line in said for name in line.code[0]} == set(direct)

@@ -56,9 +56,18 @@ def test_what_a_panel_formats_or_opens_is_among_its_columns(results: dict[tuple[
     for page, definition in APP.dashboards().items():
         for name, panel in definition["visualizations"].items():
             columns = results[page, panel["dataSources"]["primary"]].shown()
-            wanted = set(panel["options"].get("columnFormat", {})) | ({"url"} if "eventHandlers" in panel else set())
-            missing += [(page, name, column) for column in wanted - {*columns}]
+            formatted = [*panel["options"].get("columnFormat", {}), *(["url"] if "eventHandlers" in panel else [])]
+            if panel["type"] == "splunk.table" and formatted != columns:
+                missing.append((page, name, formatted, columns))
     assert not missing
+
+
+def test_the_head_of_a_column_has_room() -> None:
+    """It is not broken in the middle of a word: some nine pixels a letter, and the arrows that sort."""
+    for page, definition in APP.dashboards().items():
+        for panel in definition["visualizations"].values():
+            for column, style in panel["options"].get("columnFormat", {}).items():
+                assert style["width"] >= 9 * len(column) + 34, f"{page}: {panel['title']}: {column}"
 
 
 def test_the_totals_of_the_overview_are_those_of_the_events(results: dict[tuple[str, str], Table], week: Week) -> None:

@@ -33,7 +33,7 @@ def alerts() -> Dashboard:
         _HALF,
         note="About how many issues or incidents; a click opens the last one in Sentry.",
         opens=True,
-        widths={"alerts": 80, "about": 80, "project": 120, "last": 110},
+        widths={"alerts": 85, "about": 85, "rule": 260, "project": 120, "last": 120},
     )
     episodes = (
         f'`sentry_index` sourcetype=sentry:metric_alert {TENANT} | fillnull value="(none)" project rule'
@@ -49,6 +49,6 @@ def alerts() -> Dashboard:
         _HALF,
         note="From Sentry's beginning to the hook that resolved it, or to now.",
         opens=True,
-        widths={"state": 90, "minutes": 90, "project": 120, "began": 110},
+        widths={"state": 85, "minutes": 100, "rule": 240, "project": 120, "began": 120},
     )
     return page

@@ -27,6 +27,9 @@ LEVEL_COLORS = {
 }
 _GOOD, _BAD = "#118832", "#D41F1F"
 _ROWS_A_TABLE = 20
+_FRAME = 26
+"""Pixels beside a table in its panel."""
+_NUMBER = {"trendDisplay": "off", "majorFontSize": 52, "underLabelColor": "> themes.defaultFontColor"}
 
 Options = Mapping[str, object]
 
@@ -90,12 +93,12 @@ class Dashboard:
 
     def number(self, title: str, source: str, size: tuple[int, int], under: str, **options: object) -> None:
         """A single number with a line of words below."""
-        self.panel("singlevalue", title, source, size, {"underLabel": under, "trendDisplay": "off", **options})
+        self.panel("singlevalue", title, source, size, {"underLabel": under, **_NUMBER, **options})
 
     def trouble(self, title: str, source: str, size: tuple[int, int], under: str, *, limit: float = 1) -> None:
         """A single number that is red from this limit on."""
         ranges = [{"to": limit, "value": _GOOD}, {"from": limit, "value": _BAD}]
-        options = {"underLabel": under, "trendDisplay": "off", "majorColor": "> majorValue | rangeValue(troubleRanges)"}
+        options = {"underLabel": under, **_NUMBER, "majorColor": "> majorValue | rangeValue(troubleRanges)"}
         self.panel("singlevalue", title, source, size, options, context={"troubleRanges": ranges})
 
     def total(self, title: str, source: str, size: tuple[int, int], field: str) -> None:
@@ -104,8 +107,10 @@ class Dashboard:
             "majorValue": '> primary | seriesByName("total") | lastPoint()',
             "sparklineValues": f'> primary | seriesByName("{field}")',
             "sparklineDisplay": "below",
-            "trendDisplay": "off",
+            "showSparklineAreaGraph": True,
+            "sparklineNullValueDisplay": "zero",
             "underLabel": "in the time range",
+            **_NUMBER,
         }
         self.panel("singlevalue", title, source, size, options)
 
@@ -115,17 +120,17 @@ class Dashboard:
         source: str,
         size: tuple[int, int],
         *,
+        widths: Mapping[str, int],
         note: str = "",
         opens: bool = False,
-        widths: Mapping[str, int] | None = None,
     ) -> None:
-        """A table; columns without a width share what is left.
+        """A table whose columns divide its width as these widths are to each other.
 
         Where ``opens``, a click opens the row's ``url``, which is not shown.
         """
-        options: dict[str, Any] = {"count": _ROWS_A_TABLE, "headerVisibility": "fixed"}
-        if widths:
-            options["columnFormat"] = {name: {"width": width} for name, width in widths.items()}
+        share = (size[0] - _FRAME) / sum(widths.values())
+        columns = {name: {"width": int(width * share)} for name, width in widths.items()}
+        options: dict[str, Any] = {"count": _ROWS_A_TABLE, "headerVisibility": "fixed", "columnFormat": columns}
         more: dict[str, Any] = {}
         if opens:
             options["table"] = '> primary | frameWithoutSeriesNames("url")'

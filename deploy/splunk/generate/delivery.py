@@ -2,8 +2,9 @@
 
 from deploy.splunk.generate.dashboard import INDEXED_TENANT, TENANT, Dashboard
 
-_NUMBER, _WIDE, _NARROW, _HALF = (240, 180), (960, 280), (480, 280), (720, 330)
+_NUMBER, _WIDE, _NARROW, _HALF, _LOW = (240, 170), (800, 300), (640, 300), (720, 300), (720, 230)
 _HEARTBEATS = f"`sentry_heartbeats` {TENANT}"
+_DATE = "%Y-%m-%dT%H:%M:%S.%6NZ"
 _LATELY = {"earliest": "-15m", "latest": "+1d"}
 
 
@@ -60,26 +61,34 @@ def _volume(page: Dashboard) -> None:
         "Heartbeats",
         page.search("relays", relays, earliest="-7d@d", latest="+1d"),
         _NARROW,
-        note="Minutes since the last one; every five are usual.",
+        widths={"tenant": 100, "minutes": 110, "version": 110, "waiting": 110, "paused": 220},
+        note="Minutes since the last one; five are usual.",
     )
 
 
 def _silence(page: Dashboard) -> None:
     silence = (
-        "| `sentry_silence` | search relay_tenant=$tenant|s$ | table relay_tenant state silent_hours allowed hooks"
+        "| `sentry_silence` | rename relay_tenant as tenant, silent_hours as hours"
+        f" | search {TENANT} | table tenant state hours allowed hooks"
     )
     page.table(
         "Silence",
         page.search("silence", silence, earliest="-30d@d", latest="+1d"),
         _HALF,
-        note="When a tenant was last heard, in hours; allowed by the lookup sentry_tenants, else 24.",
+        widths={"tenant": 160, "state": 140, "hours": 90, "allowed": 100, "hooks": 90},
+        note="Hours since a tenant was last heard; allowed by the lookup sentry_tenants, else 24.",
     )
-    gaps = f"`sentry_gaps` {TENANT} | sort 50 - _time | table tenant from to cause expected repaired not_repairable"
+    day = ", ".join(f'{name}=strftime(strptime({name}, "{_DATE}"), "%m-%d %H:%M")' for name in ("from", "to"))
+    gaps = (
+        f"`sentry_gaps` {TENANT} | sort 50 - _time | eval {day} | rename not_repairable as lost"
+        " | table tenant from to cause expected repaired lost"
+    )
     page.table(
         "Gaps",
         page.search("gaps", gaps, earliest="-30d@d", latest="+1d"),
         _HALF,
-        note="What Sentry could not deliver, and how much of it was brought in afterwards; of the last 30 days.",
+        widths={"tenant": 114, "from": 118, "to": 118, "cause": 140, "expected": 132, "repaired": 132, "lost": 90},
+        note="When Sentry could not deliver, and how much was brought in afterwards; of the last 30 days.",
     )
 
 
@@ -92,7 +101,7 @@ def _delay(page: Dashboard) -> None:
         "line",
         "Delay in the relay",
         page.search("waited", waited),
-        (720, 330),
+        _HALF,
         yAxisTitleText="seconds (95 %)",
         nullValueDisplay="zero",
     )
@@ -105,6 +114,7 @@ def _delay(page: Dashboard) -> None:
         "From Sentry to the index",
         page.search("latency", latency),
         _HALF,
+        widths={"tenant": 120, "resource": 180, "hooks": 90, "p50": 85, "p95": 85, "worst": 85},
         note="Seconds from the sending to the index, of hooks whose time is that of the sending.",
     )
 
@@ -115,7 +125,13 @@ def _oddities(page: Dashboard) -> None:
         " | stats count as hooks values(flags{}) as flags values(trimmed{}) as trimmed by tenant, resource, action"
         " | sort 50 - hooks | table tenant resource action hooks flags trimmed"
     )
-    page.table("What was odd", page.search("odd", odd), _HALF, note="Flags of the relay, and what it left out to fit.")
+    page.table(
+        "What was odd",
+        page.search("odd", odd),
+        _LOW,
+        widths={"tenant": 90, "resource": 120, "action": 110, "hooks": 85, "flags": 160, "trimmed": 120},
+        note="Flags of the relay, and what it left out to fit.",
+    )
     again = (
         f"| tstats count as events dc(relay_delivery_id) as hooks max(relay_attempt) as attempts where `sentry_hooks`"
         f" relay_attempt=* {INDEXED_TENANT} by relay_tenant, relay_resource | sort 50 - events"
@@ -124,6 +140,7 @@ def _oddities(page: Dashboard) -> None:
     page.table(
         "Sent more than once",
         page.search("again", again),
-        _HALF,
+        _LOW,
+        widths={"tenant": 160, "resource": 200, "hooks": 100, "attempts": 120},
         note="Marked by the relay, since Splunk may have had them already.",
     )

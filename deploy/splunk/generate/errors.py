@@ -44,10 +44,20 @@ def errors() -> Dashboard:
         numberPrecision=1,
     )
     issues = "sum(errors) as errors dc(issue_id) as issues"
-    exceptions = f"stats {issues} by exception_type | sort 20 - errors | table errors issues exception_type"
-    page.table("Exceptions", page.chain("exceptions", what, exceptions), _THIRD, widths={"errors": 85, "issues": 85})
+    exceptions = (
+        f"stats {issues} by exception_type | sort 20 - errors | rename exception_type as exception"
+        " | table errors issues exception"
+    )
+    page.table(
+        "Exceptions",
+        page.chain("exceptions", what, exceptions),
+        _THIRD,
+        widths={"errors": 100, "issues": 100, "exception": 250},
+    )
     frames = f"stats {issues} by frame | sort 20 - errors | table errors issues frame"
-    page.table("Frames", page.chain("frames", what, frames), _TWO_THIRDS, widths={"errors": 85, "issues": 85})
+    page.table(
+        "Frames", page.chain("frames", what, frames), _TWO_THIRDS, widths={"errors": 95, "issues": 95, "frame": 500}
+    )
     new = (
         f'`sentry_errors` {TENANT} release=* issue_id=* | fillnull value="(none)" project'
         " | stats earliest(_time) as first latest(title) as title latest(url) as url count as errors"
@@ -61,8 +71,15 @@ def errors() -> Dashboard:
         _HIGH,
         note="The release that brought it, within the time range; a click opens it in Sentry.",
         opens=True,
-        widths={"first": 110, "release": 160, "project": 110, "errors": 80},
+        widths={"first": 110, "release": 150, "project": 110, "title": 450, "errors": 92},
     )
-    servers = f"stats {issues} by server_name | sort 20 - errors | table errors issues server_name"
-    page.table("Servers", page.chain("servers", what, servers), (480, 390), widths={"errors": 85, "issues": 85})
+    servers = (
+        f"stats {issues} by server_name | sort 20 - errors | rename server_name as server | table errors issues server"
+    )
+    page.table(
+        "Servers",
+        page.chain("servers", what, servers),
+        (480, 390),
+        widths={"errors": 100, "issues": 100, "server": 250},
+    )
     return page

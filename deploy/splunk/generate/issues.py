@@ -42,7 +42,16 @@ def issues() -> Dashboard:
         _FULL,
         note="By the lookup sentry_issues, the latest first; days since first seen. A click opens it in Sentry.",
         opens=True,
-        widths={"priority": 95, "level": 90, "project": 120, "short_id": 140, "title": 480, "days": 80, "last": 120},
+        widths={
+            "priority": 112,
+            "level": 90,
+            "project": 120,
+            "short_id": 140,
+            "title": 480,
+            "assignee": 160,
+            "days": 85,
+            "last": 110,
+        },
     )
     by_assignee = f"{_KEPT} | stats count as issues by assignee | sort 15 - issues"
     page.bars("Open, by assignee", page.search("assignee", by_assignee, **_ALWAYS), _NARROW)
@@ -57,6 +66,6 @@ def issues() -> Dashboard:
         page.search("regressed", regressed),
         _TABLE,
         opens=True,
-        widths={"at": 120, "project": 120, "short_id": 140, "times": 80},
+        widths={"at": 110, "project": 120, "short_id": 140, "title": 420, "times": 85},
     )
     return page

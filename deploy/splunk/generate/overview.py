@@ -2,7 +2,7 @@
 
 from deploy.splunk.generate.dashboard import INDEXED_TENANT, TENANT, Dashboard
 
-_NUMBER, _WIDE, _NARROW, _TABLE, _SIDE = (288, 180), (960, 300), (480, 300), (900, 400), (540, 400)
+_NUMBER, _WIDE, _NARROW, _TABLE, _SIDE = (288, 190), (960, 300), (480, 300), (940, 420), (500, 420)
 
 
 def _hourly(condition: str, name: str) -> str:
@@ -54,7 +54,7 @@ def overview() -> Dashboard:
         page.search("top", top),
         _TABLE,
         opens=True,
-        widths={"errors": 80, "users": 80, "level": 85, "project": 110, "title": 300, "last": 110},
+        widths={"errors": 100, "users": 90, "level": 85, "project": 105, "title": 320, "release": 145, "last": 115},
     )
     going_on = (
         f'`sentry_index` sourcetype=sentry:metric_alert {TENANT} | fillnull value="(none)" project rule'
@@ -68,6 +68,6 @@ def overview() -> Dashboard:
         _SIDE,
         note="Of the last 30 days; a click opens it in Sentry.",
         opens=True,
-        widths={"state": 90, "project": 110, "since": 110},
+        widths={"state": 90, "rule": 200, "project": 110, "since": 110},
     )
     return page

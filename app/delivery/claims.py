@@ -1,7 +1,7 @@
-"""What is claimed and what became of it. What happened is written to the spool until the spool takes it.
+"""Claimed deliveries and their outcomes. An outcome is written to the spool again and again until the spool takes it.
 
-A spool that fails for a while (a full disk) must neither end delivering nor make it send twice what Splunk took: a
-delivery that is done is remembered here until the spool knows it, also if its lease runs out meanwhile.
+A spool that fails for a while (a full disk) must neither stop delivering nor make it send again what Splunk took: a
+delivery that is done is remembered here until the spool knows, even if its lease runs out meanwhile.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _log = structlog.get_logger()
 RETRY_BASE_S = 0.1
 RETRY_CAP_S = 5.0
 SPOOL_FAULTS = (RelayError, OSError)
-"""What an engine may raise when it cannot do its work just now."""
+"""What an engine raises while it cannot do its work."""
 
 
 class Claims:
@@ -42,29 +42,29 @@ class Claims:
         self._wake: Callable[[], None] = lambda: None
         self._safe_until = math.inf
         self.stolen: set[int] = set()
-        """Held here, and by now somebody else's: not to be posted. What is posted already ends as it may."""
+        """Numbers of deliveries that are held here but belong to somebody else by now; they are not posted any more."""
         self.bytes_held = 0
-        """Payload bytes of what is claimed."""
+        """Payload bytes of all claimed deliveries."""
         self._unwritten = 0
-        """Outcomes on their way to the spool."""
+        """How many outcomes are on their way to the spool."""
         self._fault = ""
-        """Why it did not take the last of them; empty if it did."""
+        """Why the spool did not take the last one; empty if it did."""
 
     def __len__(self) -> int:
         """How many deliveries are claimed."""
         return len(self._held)
 
     def without_payload(self, delivery: Delivery) -> Delivery:
-        """The same delivery without its payload, and so it is kept here from now on: the spool keeps the payload."""
+        """Drop the payload of a held delivery, which the spool still has, and return it without."""
         light = self._held[delivery.seq] = _without_payload(delivery)
         return light
 
     def held(self, stream: Stream) -> int:
-        """How many of that stream are claimed."""
+        """How many deliveries of a stream are claimed."""
         return self._counts[stream]
 
     def bytes_of(self, stream: Stream) -> int:
-        """Payload bytes of those."""
+        """Payload bytes of a stream's claimed deliveries."""
         return self._stream_bytes[stream]
 
     @property
@@ -90,18 +90,18 @@ class Claims:
         )
 
     def on_room(self, wake: Callable[[], None]) -> None:
-        """Have ``wake`` called when deliveries are given up, whatever became of them."""
+        """Have ``wake`` called whenever claimed deliveries are done, whatever became of them."""
         self._wake = wake
 
     @property
     def lease_is_safe(self) -> bool:
-        """Whether no lease has run out, as far as this clock knows. While it may have, nothing is to be posted."""
+        """Whether every lease still holds by this clock. While one may have run out, nothing is posted."""
         return time.monotonic() < self._safe_until
 
     def take(self, claimed: Iterable[Delivery], *, safe_until: float = math.inf) -> list[Delivery]:
-        """Take over a claim; those of it that are to be delivered. ``safe_until`` is on ``time.monotonic``.
+        """Take over a claim and return the deliveries that are new here. ``safe_until`` is on ``time.monotonic``.
 
-        What is still held from a claim whose lease ran out is not delivered twice: it goes on under the new one.
+        A delivery that is still held from an earlier claim is not delivered twice: it goes on under the new lease.
         """
         if not self._held:
             self._safe_until = safe_until  # what is held already runs out sooner
@@ -119,7 +119,7 @@ class Claims:
         return fresh
 
     async def renew(self, *, lease_s: float) -> None:
-        """Extend every lease; what is somebody else's by now is ``stolen``."""
+        """Extend every lease. Deliveries that belong to somebody else by now become ``stolen``."""
         asked = list(self._held.values())
         if not asked:
             return
@@ -134,18 +134,18 @@ class Claims:
         self.stolen.update(each.seq for each in asked if each.seq not in ours and self._held.get(each.seq) is each)
 
     def forget(self, deliveries: Sequence[Delivery]) -> None:
-        """They are lost and were not posted: whoever has them now sends them."""
+        """Drop deliveries that were stolen before they were posted: whoever has them now posts them."""
         _log.warning("lease.lost", doing="post", deliveries=len(deliveries))
         self._drop(deliveries)
 
     async def settle(
         self, deliveries: Sequence[Delivery], *, filtered: bool = False, tried: Sequence[Attempt] = ()
     ) -> None:
-        """They are done, after these posts; returns once the spool knows."""
+        """Write that deliveries are done after these posts; returns once the spool knows."""
         await self._write("settle", deliveries, lambda ours: self._spool.settle(ours, filtered=filtered, tried=tried))
 
     async def bury(self, burials: Sequence[Burial]) -> None:
-        """They are dead letters; returns once the spool knows."""
+        """Write that deliveries are dead letters; returns once the spool knows."""
         by_seq = {each.delivery.seq: each for each in burials}
         await self._write(
             "bury",
@@ -156,9 +156,9 @@ class Claims:
     async def release(
         self, deliveries: Sequence[Delivery], *, retry_in_s: float, tried: Sequence[Attempt] = (), fault: str = ""
     ) -> None:
-        """They are given back, after these posts.
+        """Give deliveries back after these posts.
 
-        That one of those was ambiguous is written until the spool knows; the rest is tried once, for the lease
+        If one of the posts was ambiguous, this is written until the spool knows. Otherwise it is tried once: the lease
         runs out anyway.
         """
 
@@ -231,7 +231,7 @@ class Claims:
         self._wake()
 
     def _count(self, deliveries: Sequence[Delivery], sizes: Sequence[int], sign: int) -> None:
-        """Book them in (``sign`` 1) or out (-1)."""
+        """Add deliveries to the counts (``sign`` 1), or take them off (-1)."""
         self.bytes_held += sign * sum(sizes)
         by_stream: defaultdict[Stream, list[int]] = defaultdict(list)
         for delivery, size in zip(deliveries, sizes, strict=True):
@@ -248,7 +248,7 @@ class Claims:
 
 
 def safe_until(begun: float, lease_s: float) -> float:
-    """Until when nobody else can have what was claimed or renewed at ``begun``, with time left for a post."""
+    """Until when what was claimed or renewed at ``begun`` is surely ours: half the lease, the rest is for a post."""
     return begun + lease_s / 2
 
 

@@ -1,4 +1,4 @@
-"""Takes due deliveries from the spool, has each made into a hec_event and hands it to its sender."""
+"""Claims due deliveries from the spool, renders each as a hec_event and hands it to the sender of its destination."""
 
 import asyncio
 import time
@@ -29,15 +29,15 @@ _log = structlog.get_logger()
 
 CLAIM_MAX = 256
 CLAIM_PER_STREAM = START_HELD
-"""Where several streams have something due. One that is alone with its backlog gets more at once."""
+"""Most deliveries claimed of one stream at once, where several have some due. A stream that is alone gets more."""
 CLAIM_S = 0.02
-"""A claim of one stream is no more than takes so long to distribute: somebody else's hook waits as long."""
+"""Longest time, in seconds, that a claim of one stream may take to distribute: another tenant's hook waits as long."""
 BREATH_S = 0.02
-"""Between two claims when there is not much to do: what comes in meanwhile is claimed together."""
+"""Shortest pause, in seconds, between two claims that found little: what arrives meanwhile is claimed together."""
 SLICE_S = 0.005
-"""The event loop is given back at least this often, so that accepting is not held up."""
+"""Longest time, in seconds, that distributing keeps the event loop from accepting."""
 THREAD_FROM_BYTES = 262_144
-"""Payloads from this size on are transformed in a thread."""
+"""Payloads of at least this size are transformed in a thread."""
 
 
 class _Claim(NamedTuple):
@@ -46,7 +46,7 @@ class _Claim(NamedTuple):
 
 
 class Dispatcher:
-    """Owns the senders, one a stream, made when they are needed."""
+    """Owns the senders: one for each stream, made when it is first needed."""
 
     def __init__(
         self, spool: Spool, context: DeliveryContext, transform: Transform, *, steady: Callable[[], float]
@@ -67,11 +67,11 @@ class Dispatcher:
         self._round_at: float | None = None
         """When the spool last gave, or had nothing to give; or a slice of what it gave was distributed."""
         self._starved = False
-        """Something could not be claimed because of a limit of ours."""
+        """The last claim was cut short by a limit of the relay's own."""
         self._alone = False
-        """The last claim was of one stream, and it had all that was asked of it."""
+        """The last claim found one stream only, and as much of it as was asked for."""
         self._cost_s = CLAIM_S / CLAIM_PER_STREAM
-        """What it lately took to distribute one delivery."""
+        """Seconds that it lately took to distribute one delivery."""
 
     @property
     def trouble(self) -> str | None:
@@ -81,16 +81,16 @@ class Dispatcher:
         return claim_trouble(silent_s=silent_s, fault=self._fault, patience_s=patience_s)
 
     def wake(self) -> None:
-        """There may be something to claim."""
+        """Look into the spool now: there may be something to claim."""
         self._wake.set()
 
     def room_made(self) -> None:
-        """Something that was claimed is done."""
+        """Claim again, if the last claim was cut short: deliveries are done, so that there is room."""
         if self._starved:
             self._wake.set()
 
     def pump_all(self) -> None:
-        """What could not be posted because nobody knew whose it is perhaps can be now."""
+        """Post what had to wait while leases were in doubt."""
         for sender in self.senders.values():
             sender.pump()
 
@@ -100,7 +100,7 @@ class Dispatcher:
         self._wake.set()
 
     async def run(self) -> None:
-        """Feed until stopped."""
+        """Claim and distribute until stopped."""
         limits, claims = self._context.limits, self._context.claims
         while not self._stopping.is_set():
             self._wake.clear()
@@ -122,7 +122,7 @@ class Dispatcher:
                 continue
 
     async def _rest(self) -> None:
-        """The spool failed: leave it alone for a while, whoever has something to do."""
+        """After the spool failed: leave it alone for a while."""
         self._tries += 1
         wait_s = delay(self._tries, jitter=self._context.rng.random(), base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S)
         with suppress(TimeoutError):
@@ -130,7 +130,7 @@ class Dispatcher:
                 await self._stopping.wait()
 
     async def _claim(self) -> _Claim | None:
-        """What the spool gave; ``None`` if it failed."""
+        """One claim; ``None`` if the spool failed."""
         limits, claims = self._context.limits, self._context.claims
         asked = time.monotonic()
         room = limits.in_flight_bytes_max - claims.bytes_held
@@ -158,14 +158,14 @@ class Dispatcher:
         return _Claim(deliveries, safe_until(asked, limits.lease_s))
 
     def _per_stream(self, full: set[Stream]) -> int:
-        """Of a stream that is alone, as many as take ``CLAIM_S``, if whoever else shows up may have as many."""
+        """How many to claim of a stream; if it is alone, as many as ``CLAIM_S`` and the room of every sender allow."""
         if not self._alone:
             return CLAIM_PER_STREAM
         room = min((sender.room for stream, sender in self.senders.items() if stream not in full), default=0)
         return max(CLAIM_PER_STREAM, min(CLAIM_MAX, room, int(CLAIM_S / self._cost_s)))
 
     async def _distribute(self, deliveries: list[Delivery]) -> None:
-        """Every delivery goes one of four ways: into a lane, settled as filtered, buried, or back."""
+        """Send every delivery one of four ways: into a lane, settled as filtered, buried, or back to the spool."""
         filtered: list[Delivery] = []
         burials: list[Burial] = []
         back: defaultdict[float, list[Delivery]] = defaultdict(list)
@@ -209,7 +209,7 @@ class Dispatcher:
         senders.clear()
 
     def _write(self, filtered: list[Delivery], burials: list[Burial], back: dict[float, list[Delivery]]) -> None:
-        """Have the spool know, without waiting for it."""
+        """Write these outcomes, without waiting for the spool."""
         claims, spawn = self._context.claims, self._context.spawn
         if filtered:
             spawn(claims.settle(filtered, filtered=True), "settle")
@@ -241,7 +241,7 @@ class Dispatcher:
         return sender
 
     def changed(self, snapshot: Snapshot) -> None:
-        """New tenants are in force: senders whose destination is another now, or none, end."""
+        """Follow a new snapshot: senders whose destination is reached in another way now, or is gone, end."""
         self._missing.clear()
         for stream, sender in list(self.senders.items()):
             destination = snapshot.destination(stream.tenant, stream.destination)
@@ -255,7 +255,7 @@ class Dispatcher:
         self._wake.set()
 
     def sweep(self, *, idle_s: float) -> None:
-        """End senders that have had nothing to do for so long, forget those that have ended."""
+        """End senders that were idle for ``idle_s`` seconds, and forget those that have ended."""
         self._ending = {each for each in self._ending if not each.ended}
         now = asyncio.get_running_loop().time()
         for stream, sender in list(self.senders.items()):
@@ -269,7 +269,7 @@ class Dispatcher:
         sender.end()
 
     def end_all(self) -> set[DestinationSender]:
-        """End every sender; all that were ended, lately or now."""
+        """End every sender; returns those that were ended now or before and are not forgotten yet."""
         for stream, sender in list(self.senders.items()):
             self._end(stream, sender)
         return self._ending
@@ -280,7 +280,7 @@ class Dispatcher:
         return [] if sender is None else [state for state in sender.states() if state.scope is not Scope.NONE]
 
     def states(self) -> list[events.LaneState]:
-        """What does not deliver just now, and why."""
+        """What does not deliver just now, and why; what pauses comes first."""
         found = [state for sender in self.senders.values() for state in sender.states()]
         found += [
             events.LaneState(

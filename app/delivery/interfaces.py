@@ -1,4 +1,4 @@
-"""What delivering needs from others, as it sees them. ``main`` supplies the real ones."""
+"""What delivering needs of other rooms, as protocols. ``main`` supplies the real ones."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ class DestinationDirectory(Protocol):
 
     @property
     def snapshot(self) -> Snapshot:
-        """The good reading in force."""
+        """The snapshot in force."""
         ...
 
     def refresh(self, *, tenant: str | None = None) -> bool:
-        """Resolve secrets again, now. Whether any value changed."""
+        """Resolve the secrets again now; returns whether any value changed."""
         ...
 
     def on_change(self, callback: Callable[[Snapshot], None]) -> None:
@@ -32,18 +32,18 @@ class DestinationDirectory(Protocol):
 
 
 class HecTransport(Protocol):
-    """The way to one address of a destination, or to all of them. It never raises for trouble on the way."""
+    """A client for one address of a destination, or for all of them. Trouble on the way is an answer, never raised."""
 
     async def post(self, body: bytes, *, hec_token: Secret, gzip_level: int) -> Answer:
         """Post a body under that hec_token; ``gzip_level`` 0 sends it plain."""
         ...
 
     async def probe(self, *, hec_token: Secret) -> Answer:
-        """Post nothing, to see whether Splunk takes that hec_token."""
+        """Post an empty body, to see whether Splunk takes the hec_token."""
         ...
 
     async def poll(self, ack_ids: Sequence[int], *, channel: str, hec_token: Secret) -> Answer:
-        """Ask which of the ids of a channel, also of an old one, are indexed; ``true`` is told once."""
+        """Ask which ids of a channel, in use or not, are indexed. Splunk says ``true`` once and then forgets."""
         ...
 
     @property
@@ -56,7 +56,7 @@ class HecTransport(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         ...
 
 
@@ -77,6 +77,6 @@ class DeliveryContext:
     clock: Callable[[], float]
     """Unix seconds."""
     spawn: Callable[[Coroutine[Any, Any, None], str], None]
-    """Run something short whose death is the supervisor's business."""
+    """Run something short as a task; if it dies, the supervisor ends the relay."""
     wake: Callable[[], None]
-    """There may be something to claim that could not be claimed before."""
+    """Have the dispatcher look into the spool now."""

@@ -1,4 +1,4 @@
-"""What has to be done to the spool every so often, whether or not anything is delivered."""
+"""What the spool needs every so often, whether or not anything is delivered."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,11 +17,11 @@ _log = structlog.get_logger()
 EVERY_S_MAX = 10.0
 EVERY_S_MIN = 0.1
 ROWS = 500
-"""Changed in one go, of each kind; accepting gets its turn in between."""
+"""Most rows of each kind that one round changes; accepting gets its turn between two rounds."""
 
 
 class Housekeeping:
-    """Keeps the spool to its budgets, and gives parked hooks to the tenant that claims them."""
+    """Keeps the spool within its retention limits, and gives parked hooks to the tenant that claims them."""
 
     def __init__(
         self,
@@ -41,11 +41,11 @@ class Housekeeping:
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """The tenants changed: look for parked hooks now."""
+        """Look for parked hooks now: the tenants changed."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Keep house for ever."""
+        """Run until cancelled."""
         while True:
             self._wake.clear()
             try:
@@ -62,7 +62,7 @@ class Housekeeping:
                 continue
 
     async def _expire(self) -> None:
-        """Until a round has found less than it may change: then there is nothing more of any kind."""
+        """Expire in rounds, until one changes fewer rows than it may: then nothing is left."""
         swept = SweepResult(changed=ROWS)
         while swept.changed >= ROWS:
             swept = await self._spool.expire(self._limits, limit=ROWS)

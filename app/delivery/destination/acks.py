@@ -1,4 +1,4 @@
-"""What Splunk accepted and has not yet said to be indexed: polled, and settled only at ``true``.
+"""hec_events that Splunk accepted: it is polled, and they are settled only once it says that they are indexed.
 
 What is not confirmed (no ``true`` in time, a poll whose answer was lost, another indexer behind the balancer) goes
 back to the spool as possibly delivered. Until then it stays claimed, its leases renewed.
@@ -23,11 +23,11 @@ from app.splunk.codes import Act
 from app.tenants.model import Ack, Destination
 
 PENDING_MAX = 5_000
-"""Deliveries that may wait for an ack; nothing more is claimed for the destination meanwhile."""
+"""Most deliveries of a destination that may wait for an ack; beyond, nothing more is claimed for it."""
 POLL_IDS_MAX = 1_000
 ENDING_POLL_S = 1.0
 GRACE_POLLS = 6
-"""So often is asked for what waits once the balancer gave another cookie: it may lead to the same indexer still."""
+"""How many more polls a channel gets after the balancer gave another cookie: it may still lead to the same indexer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,7 +43,7 @@ class _Pending:
 
 
 class AckTracker:
-    """One per sender; does nothing where no acks are asked for. ``on_end`` is called once nothing waits."""
+    """One for each sender; does nothing where no acks are asked for. ``on_end`` is called once nothing waits."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class AckTracker:
         on_end: Callable[[], None],
     ) -> None:
         self.count = 0
-        """Deliveries that wait."""
+        """How many deliveries wait."""
         self.polling = False
         self._stream = Stream(destination.tenant, destination.name)
         self._asks = destination.ack is not None
@@ -76,7 +76,7 @@ class AckTracker:
 
     @property
     def full(self) -> bool:
-        """Too much waits already."""
+        """Whether too many wait already."""
         return self.count >= PENDING_MAX
 
     def state(self) -> events.LaneState | None:
@@ -102,7 +102,7 @@ class AckTracker:
     def track(
         self, batch: Batch, answer: Answer, verdict: Verdict, division: Division[PendingEvent], attempt: Attempt
     ) -> tuple[Verdict, Division[PendingEvent]]:
-        """Keep what was accepted until it is indexed; what is left of ``division`` is the caller's."""
+        """Keep what was accepted until it is indexed. The caller goes on with the division that is returned."""
         if not self._asks:
             return verdict, division
         ack_id = None if answer.body is None else answer.body.ack_id
@@ -120,17 +120,17 @@ class AckTracker:
         return verdict, replace(division, delivered=())
 
     def apply_answer(self, answer: Answer) -> None:
-        """Where Splunk says that it keeps too many acks (codes 25 and 27), they are fetched without waiting."""
+        """Poll at once where Splunk says that it keeps too many acks (codes 25 and 27)."""
         if answer.code in ACKS_FULL:
             self._hurry.set()
 
     def end(self) -> None:
-        """Nothing more will be held: poll now, and more often."""
+        """Poll now and more often: nothing more will be tracked."""
         self._ending = True
         self._hurry.set()
 
     def abandon(self) -> list[PendingEvent]:
-        """Everything that waits, no longer here: nobody will ask for it."""
+        """Remove and return everything that waits, as possibly delivered: nobody will poll for it."""
         hec_events = [
             hec_event
             for batches in self._pending.values()
@@ -171,7 +171,7 @@ class AckTracker:
         self._on_end()
 
     async def _rest(self) -> None:
-        """Until the next polls; at the end of the relay or of the sender they come soon."""
+        """Wait for the time of the next polls, which come sooner while the sender or the relay ends."""
         if self._ending:
             await asyncio.sleep(min(self._ack.poll_s, ENDING_POLL_S))
             return
@@ -181,7 +181,7 @@ class AckTracker:
         self._hurry.clear()
 
     async def _poll(self, channel: str) -> None:
-        """Ask for everything that waits in one channel."""
+        """Poll for everything that waits in one channel."""
         ids = list(self._pending[channel])
         for first in range(0, len(ids), POLL_IDS_MAX):
             row = self._pending[channel]
@@ -225,7 +225,7 @@ class AckTracker:
         self._context.spawn(self._outcomes.settle([each.with_outcome(said) for each in hec_events]), "settle")
 
     def _drop(self, channel: str, ids: Sequence[int], fault: str, how: str) -> None:
-        """They are sent again. A late ``true`` for their ids must not confirm what comes: that gets a new channel."""
+        """Send these again. The next get a new channel: a late ``true`` for an old id must not confirm them."""
         if channel in self._client.channels:
             self._left[channel] = self._loop.time() + self._ack.expiry_s
             self._client.renew(channel)
@@ -239,7 +239,7 @@ class AckTracker:
         self._context.spawn(self._outcomes.release(lost, fault=fault), "release")
 
     def _give_up(self) -> None:
-        """What is overdue, and what waits in a channel that was left a while ago."""
+        """Send again what is overdue, and what waits in a channel that was left a while ago."""
         now, used = self._loop.time(), self._client.channels
         self._left = {channel: at for channel, at in self._left.items() if channel in self._pending}
         for channel in list(self._pending):

@@ -24,15 +24,15 @@ class PendingEvent:
     tried: tuple[Attempt, ...] = ()
     """The posts since it was claimed, oldest first."""
     refused_once: bool = False
-    """It was refused alone by something before Splunk while Splunk was well."""
+    """It was refused alone, by something other than Splunk, while Splunk itself was well."""
 
     @property
     def size(self) -> int:
-        """Bytes of a body that it takes at most, the line's end included."""
+        """Most bytes that it takes in a body, the line's end included."""
         return len(self.envelope) + WAITED_BYTES_MAX + 1
 
     def posted(self, attempt: Attempt, *, refused_once: bool = False) -> "PendingEvent":
-        """The same after a post that did not deliver it, to be posted again; marked if that is not certain."""
+        """The same after a post that did not deliver it, to be posted again; marked if Splunk may have it already."""
         tried = (*self.tried, attempt)
         envelope = self.envelope
         if attempt.ambiguous:
@@ -40,11 +40,11 @@ class PendingEvent:
         return replace(self, tried=tried, refused_once=refused_once, envelope=envelope)
 
     def accepted(self, attempt: Attempt) -> "PendingEvent":
-        """The same after a post that Splunk accepted, without what is not needed while the ack is awaited."""
+        """The same after a post that Splunk accepted; without its envelope, which an ack does not need."""
         return replace(self, tried=(*self.tried, attempt), envelope=b"")
 
     def with_outcome(self, words: str, *, ambiguous: bool = False) -> "PendingEvent":
-        """The same once it is known what became of the last post."""
+        """The same with these words added to the answer of its last post."""
         *before, last = self.tried
         last = last._replace(answer=f"{last.answer}; {words}", ambiguous=ambiguous)
         return replace(self, tried=(*before, last))
@@ -60,7 +60,7 @@ class Batch:
     hec_events: tuple[PendingEvent, ...]
 
     def __post_init__(self) -> None:
-        """A batch is of one stream; anything else would show a tenant's hec_events to another."""
+        """Refuse hec_events of another stream: a batch would show them to another tenant."""
         if any(each.delivery.stream != self.stream for each in self.hec_events):
             raise ValueError("a batch holds deliveries of another stream")
 
@@ -76,7 +76,7 @@ class Division(Generic[_T]):
     delivered: Sequence[_T]
     buried: Sequence[_T] = ()
     resend: tuple[Sequence[_T], ...] = ()
-    """Each a batch of its own, at once."""
+    """To be posted again at once, each piece as a batch of its own."""
     release: Sequence[_T] = ()
 
 
@@ -99,7 +99,7 @@ def divide(sent: Sequence[_T], verdict: Verdict) -> Division[_T]:
 
 
 def take(queue: deque[PendingEvent], *, bytes_max: int, count_max: int) -> tuple[PendingEvent, ...]:
-    """The next batch off the left of ``queue``: within both limits, one that is larger alone comes alone."""
+    """Remove the next batch from the left of ``queue``, within both limits; a hec_event beyond them comes alone."""
     taken: list[PendingEvent] = []
     size = 0
     room = count_max

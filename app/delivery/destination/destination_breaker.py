@@ -1,7 +1,7 @@
-"""The gate of an sender: shut while its destination or hec_token is at fault, opened by a probe.
+"""The circuit breaker of a destination: open while address or hec_token is at fault, closed again by way of a probe.
 
 A probe is an empty post: it shows whether Splunk is there and takes the hec_token, and cannot double anything. After
-a good one a single hec_event goes through; its success opens the gate.
+a good one a single hec_event goes through; its success closes the breaker.
 """
 
 import asyncio

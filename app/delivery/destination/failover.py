@@ -1,4 +1,4 @@
-"""Several addresses of one Splunk as one client: used in turn, those that fail left out for a while."""
+"""Several addresses of one Splunk as one client: they are used in turn, and one that fails is left out for a while."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,11 +18,11 @@ from app.tenants.model import Destination
 _log = structlog.get_logger()
 
 _OF = "/"
-"""Between the number of an address and a channel of it."""
+"""Stands between the number of an address and one of its channels."""
 
 
 class _Address:
-    """One address and whether it is in order."""
+    """One address, and whether it works."""
 
     __slots__ = ("act", "breaker", "client", "since", "url", "words")
 
@@ -33,13 +33,13 @@ class _Address:
         self.words = ""
         """Why it is left out."""
         self.act = Act.NOBODY
-        """Who can mend that."""
+        """Who can mend it."""
         self.since = 0.0
-        """Unix seconds."""
+        """Since when, in Unix seconds."""
 
     @property
     def left_out(self) -> bool:
-        """Whether it is, or is being tried."""
+        """Whether it is left out, or tried by one request."""
         return self.breaker.state is not BreakerState.CLOSED
 
 
@@ -59,11 +59,11 @@ class FailoverClient:
         self._turn = 0
 
     async def post(self, body: bytes, *, hec_token: Secret, gzip_level: int) -> Answer:
-        """As the port says; ``spare`` of the answer tells whether another address is in order."""
+        """As ``HecTransport``; ``spare`` of the answer says whether another address works."""
         return await self._ask(lambda client: client.post(body, hec_token=hec_token, gzip_level=gzip_level))
 
     async def probe(self, *, hec_token: Secret) -> Answer:
-        """As the port says."""
+        """As ``HecTransport``."""
         return await self._ask(lambda client: client.probe(hec_token=hec_token))
 
     async def poll(self, ack_ids: Sequence[int], *, channel: str, hec_token: Secret) -> Answer:
@@ -73,7 +73,7 @@ class FailoverClient:
 
     @property
     def channels(self) -> frozenset[str]:
-        """One an address, its number before it."""
+        """One for each address, its number before it."""
         rows = enumerate(self._addresses)
         return frozenset(f"{number}{_OF}{guid}" for number, each in rows for guid in each.client.channels)
 
@@ -83,13 +83,13 @@ class FailoverClient:
         self._addresses[int(number)].client.renew(guid)
 
     async def close(self) -> None:
-        """Close all."""
+        """Close every address's connections."""
         self._context.observer.left_out(self._stream, addresses=0)
         for address in self._addresses:
             await address.client.close()
 
     def states(self) -> list[LaneState]:
-        """For readiness: which addresses are left out while others work. Without any, the destination pauses anyway."""
+        """For readiness: the addresses left out while others work. If none works, the destination pauses."""
         if all(each.left_out for each in self._addresses):
             return []
         return [
@@ -126,7 +126,7 @@ class FailoverClient:
                 return replace(answer, spare=spare)
 
     def _next(self, asked: set[_Address]) -> _Address:
-        """Whose turn it is, of those not asked yet: one in order, or one whose pause is over, or the first to be."""
+        """The next address not asked yet: one that works, or whose pause is over, or else whose pause ends first."""
         now = self._loop.time()
         count = len(self._addresses)
         row = [self._addresses[(self._turn + step) % count] for step in range(count)]
@@ -139,7 +139,7 @@ class FailoverClient:
 
     @staticmethod
     def _may(address: _Address, now: float) -> bool:
-        """In order, or to be tried now; of those that are tried, one request at a time."""
+        """Whether a request may go there: it works, or its pause is over and nobody tries it yet."""
         if address.breaker.state is BreakerState.OPEN:
             address.breaker = half_opened(address.breaker, now=now)
             return address.breaker.state is BreakerState.HALF_OPEN
@@ -178,7 +178,7 @@ class FailoverClient:
 
 
 def open_all(destination: Destination, context: DeliveryContext) -> HecTransport:
-    """The way to a destination, however many addresses it has."""
+    """The client for a destination, however many addresses it has."""
     if not destination.more_urls:
         return context.open_client(destination)
     clients = [(url, context.open_client(replace(destination, url=url, more_urls=()))) for url in destination.urls]

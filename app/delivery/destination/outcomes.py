@@ -1,4 +1,4 @@
-"""What became of hec_events, written to the spool: those with the same story together, in one call."""
+"""Writes the outcomes of posts to the spool: deliveries with the same attempts go together, in one call."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,11 +14,11 @@ Tried = tuple[Attempt, ...]
 
 
 class OutcomeWriter:
-    """One an sender. Everything that is awaited here returns once the spool knows."""
+    """One for each sender. Every coroutine here returns once the spool knows."""
 
     def __init__(self, stream: Stream, context: DeliveryContext) -> None:
         self.ending = False
-        """The sender ends: what goes back is due at once, for whoever comes after it."""
+        """Whether the sender is ending: what goes back is then due at once, for its successor."""
         self._stream = stream
         self._context = context
 
@@ -34,7 +34,7 @@ class OutcomeWriter:
             await self.release(division.release, attempt, least_s=least_s, fault=verdict.words)
 
     async def settle(self, hec_events: Sequence[PendingEvent], *last: Attempt) -> None:
-        """They are delivered, with the post ``last`` if they do not hold it themselves."""
+        """Settle as delivered; ``last`` is the post that did it, unless the hec_events hold it already."""
         now = self._context.clock()
         delays = [max(0.0, now - each.delivery.hook.received_at) for each in hec_events]
         for tried, deliveries in _alike(hec_events, last):
@@ -56,7 +56,7 @@ class OutcomeWriter:
     async def release(
         self, hec_events: Iterable[PendingEvent], *last: Attempt, least_s: float = 0.0, fault: str = ""
     ) -> None:
-        """Release each with a backoff of its own; those that were never posted, as soon as ``least_s``."""
+        """Release each with a backoff of its own, at least ``least_s`` seconds; what was never posted has no other."""
         limits, rng = self._context.limits, self._context.rng
         for tried, deliveries in _alike(hec_events, last):
             by_attempts: defaultdict[int, list[Delivery]] = defaultdict(list)
@@ -72,7 +72,7 @@ class OutcomeWriter:
 
 
 def _alike(hec_events: Iterable[PendingEvent], last: Tried) -> Iterable[tuple[Tried, list[Delivery]]]:
-    """The deliveries by what was tried since they were claimed, ``last`` included; nearly always one group."""
+    """Group the deliveries by their attempts since they were claimed, ``last`` included; nearly always one group."""
     groups: defaultdict[Tried, list[Delivery]] = defaultdict(list)
     for hec_event in hec_events:
         groups[hec_event.tried].append(hec_event.delivery)

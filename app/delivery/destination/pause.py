@@ -11,7 +11,7 @@ from app.splunk.codes import Act
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A circuit breaker and the words that go with it. As made, nothing is paused."""
+    """A circuit breaker and the words that go with it. A new one pauses nothing."""
 
     breaker: Breaker = field(default_factory=Breaker)
     scope: Scope = Scope.NONE
@@ -22,15 +22,15 @@ class Pause:
 
     @property
     def state(self) -> BreakerState:
-        """The breaker's."""
+        """The state of the breaker."""
         return self.breaker.state
 
     def left_s(self, now: float) -> float:
-        """Seconds until it is tried again; ``now`` on the clock that ``begun`` was told."""
+        """Seconds until it is tried again; ``now`` is on the clock that ``begun`` was given."""
         return left_s(self.breaker, now=now)
 
     def begun(self, verdict: Verdict, *, now: float, at: float, wait_s: float) -> "Pause":
-        """After a fault at Unix time ``at``: nothing goes for ``wait_s``."""
+        """The pause after a fault at Unix time ``at``: nothing is posted for ``wait_s`` seconds."""
         return Pause(
             breaker=opened(self.breaker, now=now, wait_s=wait_s),
             scope=verdict.scope,
@@ -40,17 +40,17 @@ class Pause:
         )
 
     def half_opened(self, now: float) -> "Pause":
-        """One may go, if the time has come."""
+        """The pause as it is at ``now``: half open, if its time is over."""
         return Pause(half_opened(self.breaker, now=now), self.scope, self.words, self.act, self.since)
 
     def ended(self) -> "Pause":
-        """After a success."""
+        """The pause after a success: none, unless it is open, for then the success is of an earlier post."""
         breaker = succeeded(self.breaker)
         return Pause() if breaker.state is BreakerState.CLOSED else self
 
 
 def wait_s(pause: Pause, verdict: Verdict, *, limits: DeliveryLimits, jitter: float, at: float) -> float:
-    """How long the next opening of ``pause`` lasts: backoff, or longer if Splunk asked for it.
+    """Seconds that the next opening of ``pause`` lasts: the backoff, or longer if Splunk asked for it.
 
     A little jitter on what Splunk asked for keeps those that were told the same from coming back together.
     """

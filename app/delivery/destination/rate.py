@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 START_POSTS = 2.0
 START_HELD = 64
-"""Deliveries claimed for a destination that has not proven itself; what a hanging one can keep from others."""
+"""Most deliveries claimed for a destination that has not proven itself: all that a hanging one can keep from others."""
 BODY_BYTES_MIN = 10_000
 
 
@@ -13,11 +13,11 @@ class Flow:
     """The limits of one destination as they are now."""
 
     posts: float = START_POSTS
-    """Posts under way; its whole part counts."""
+    """Most posts under way; the whole part counts."""
     held: int = START_HELD
-    """Deliveries claimed at once."""
+    """Most deliveries claimed at once."""
     body_bytes: int | None = None
-    """Smaller than the setting, if the destination refused a body for its size."""
+    """Largest body, if the destination refused one for its size; ``None``: the setting holds."""
 
 
 def increase(flow: Flow, *, saturated: bool, posts_max: int, batch_max: int) -> Flow:
@@ -31,22 +31,22 @@ def increase(flow: Flow, *, saturated: bool, posts_max: int, batch_max: int) -> 
 
 
 def decrease(flow: Flow) -> Flow:
-    """Splunk asks for less, or failed under what it got: half."""
+    """Half as many posts: Splunk asked for less, or failed under what it got."""
     return replace(flow, posts=max(1.0, flow.posts / 2))
 
 
 def reset(flow: Flow) -> Flow:
-    """A pause begins: it has to prove itself again."""
+    """What a destination gets after a pause began: it has to prove itself again."""
     return replace(decrease(flow), held=START_HELD)
 
 
 def shrink_body(flow: Flow, *, body_bytes: int) -> Flow:
-    """A body of ``body_bytes`` was too large for it: from now on half of that."""
+    """From now on bodies of half of ``body_bytes``, which was too large."""
     return replace(flow, body_bytes=max(BODY_BYTES_MIN, body_bytes // 2))
 
 
 def batch_limit(*, attempts: int, ambiguous: int, most: int) -> int:
-    """In what company, itself included, a delivery goes that failed so often: from ``most`` down to 1.
+    """Largest batch that a delivery may travel in after this many failures, itself included: ``most`` falling to 1.
 
     What breaks the connection, or draws a refusal from something before Splunk, is found this way: it ends up
     alone, and what it failed with before gets through. Ambiguous attempts count in full; others, which an

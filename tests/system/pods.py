@@ -108,11 +108,11 @@ def clear(played: list[Document]) -> None:
             case "Pod":
                 engine("pod", "rm", "--force", name, check=False)
     for document in played:
-        match document["kind"]:
-            case "Secret":
-                engine("secret", "rm", document["metadata"]["name"], check=False)
-            case "PersistentVolumeClaim":
-                engine("volume", "rm", "--force", document["metadata"]["name"], check=False)
+        name = document["metadata"]["name"]
+        if document["kind"] == "Secret":
+            engine("secret", "rm", name, check=False)
+        if document["kind"] in {"Secret", "ConfigMap", "PersistentVolumeClaim"}:  # podman mounts each as a volume
+            engine("volume", "rm", "--force", name, check=False)
 
 
 def container_of(workload: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from app.errors import SpoolError
-from app.model import Burial, Cause
+from app.model import Burial, Cause, Delivery, Search
 from app.spool.copy.copy import copy
 from app.spool.sqlite.file import PAGE_BYTES
 from app.spool.sqlite.spool import SqliteSpool
@@ -102,3 +102,36 @@ async def test_a_whole_file_has_lost_nothing(whole: tuple[Path, dict[str, bytes]
     copied = await copy(f"sqlite:///{whole[0]}", f"sqlite:///{tmp_path / 'to.db'}")
     assert copied.lost == ()
     assert looked_at(tmp_path / "to.db")[0] == whole[1]
+
+
+async def test_a_page_that_is_damaged_while_the_relay_runs_stops_nobody(
+    whole: tuple[Path, dict[str, bytes]], tmp_path: Path
+) -> None:
+    """What it held is a dead letter, which is shown; all others are claimed and settled, and hooks are stored."""
+    shutil.copy(whole[0], path := tmp_path / "spool.db")
+    content = path.read_bytes()
+    hurt = set()
+    with path.open("r+b") as file:
+        for number in (4, 22, 41):
+            page = content.index(payload_of(number)[:8] * 2) // PAGE_BYTES
+            held = content[page * PAGE_BYTES : (page + 1) * PAGE_BYTES]
+            hurt |= {name for name, payload in whole[1].items() if payload[:8] in held}
+            file.seek(page * PAGE_BYTES)
+            file.write(bytes(PAGE_BYTES))
+    async with await SqliteSpool.open(path, hooks_max=999, bytes_max=10**9, queue_hooks_max=999) as spool:
+        claimed: list[Delivery] = []
+        while some := await spool.claim(limit=20, per_stream=9, bytes_max=10**9, lease_s=60):
+            claimed += some
+        lost = [each for each in claimed if each.unreadable]
+        assert {each.hook.delivery_id for each in lost} <= hurt
+        assert lost
+        read = {each.hook.delivery_id: each.hook.payload for each in claimed if not each.unreadable}
+        assert {name: whole[1][name] for name in read if name not in hurt} == {
+            name: payload for name, payload in read.items() if name not in hurt
+        }
+        assert await spool.bury([Burial(each, Cause.UNREADABLE, each.unreadable) for each in lost]) == len(lost)
+        dead = await spool.find(Search(causes=frozenset({Cause.UNREADABLE})), limit=99)
+        assert {each.seq for each in dead} == {each.seq for each in lost}
+        assert (await spool.accept(hook(10**6), ["main"])).fresh
+        whole_ones = [each for each in claimed if each.hook.delivery_id not in hurt]
+        assert await spool.settle(whole_ones) == len(whole_ones)

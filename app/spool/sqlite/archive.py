@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import inf
+from typing import Any
 
 import orjson
 
@@ -16,6 +17,7 @@ from app.spool.limits import TOO_MANY, TOO_OLD
 from app.spool.rows import NUMBERS, audit_of, encodable
 from app.spool.search import SEARCHES, SEQ_MAX, latest, streams
 from app.spool.sql import Queries, execute_rows
+from app.spool.sqlite.salvage.walk import is_damage
 from app.spool.sqlite.writes import Ending, remove
 
 _QUERIES = Queries("sqlite/sql/archive.sql")
@@ -136,9 +138,18 @@ def find(connection: sqlite3.Connection, *, search: Search, limit: int, before: 
     }
     names = [name for name, states in SEARCHES.items() if states & wanted]
     connection.execute("BEGIN")
-    found = [connection.execute(_QUERIES[name], values).fetchall() for name in names]
-    connection.execute("COMMIT")
+    found = [_found(connection, name, values) for name in names]
+    connection.rollback()  # nothing was written; after damage a COMMIT is refused
     return latest(found, limit)
+
+
+def _found(connection: sqlite3.Connection, name: str, values: dict[str, object]) -> list[Any]:
+    try:
+        return connection.execute(_QUERIES[name], values).fetchall()
+    except sqlite3.Error as error:
+        if name != "find_dead" or not is_damage(error):
+            raise
+    return connection.execute(_QUERIES["find_dead_bare"], values).fetchall()
 
 
 def audit(connection: sqlite3.Connection, *, limit: int, before: int | None) -> list[AuditEntry]:

@@ -1,6 +1,7 @@
 """What the spool reads from SQLite. Each runs on the reader's thread, on its own connection."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -8,6 +9,7 @@ import orjson
 from app.model import SpoolStats
 from app.spool.rows import stats_of
 from app.spool.sql import Queries
+from app.spool.sqlite.salvage.walk import is_damage
 
 
 class ClaimedRow(NamedTuple):
@@ -24,10 +26,9 @@ class ClaimedRow(NamedTuple):
 
 def pick(queries: Queries, connection: sqlite3.Connection, *, wanted: ClaimedRow) -> tuple[list[Any], str]:
     """Rows of due deliveries, round robin from the stream after ``wanted.after``; and the stream served last."""
-    (text,) = connection.execute(queries["candidates"], wanted._asdict()).fetchone()
     picked: list[int] = []
     size, last = 0, wanted.after
-    for seq, length, stream in orjson.loads(text):
+    for seq, length, stream in _candidates(queries, connection, wanted):
         size += length
         if picked and size > wanted.bytes_max:
             break
@@ -35,7 +36,41 @@ def pick(queries: Queries, connection: sqlite3.Connection, *, wanted: ClaimedRow
         last = stream
     if not picked:
         return [], wanted.after
-    return connection.execute(queries["load"], (orjson.dumps(picked).decode(),)).fetchall(), last
+    return _load(queries, connection, picked), last
+
+
+def _candidates(queries: Queries, connection: sqlite3.Connection, wanted: ClaimedRow) -> list[Any]:
+    """Seq, payload bytes and stream. Of a damaged file each stream by itself, less those that cannot be read."""
+    try:
+        (text,) = connection.execute(queries["candidates"], wanted._asdict()).fetchone()
+        return list(orjson.loads(text))
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+    streams = [stream for stream, *_ in connection.execute(queries["ledger"]).fetchall()]
+    found: list[Any] = []
+    for stream in sorted(streams, key=lambda name: (name <= wanted.after, name)):
+        try:
+            rows = connection.execute(queries["candidates_of"], {**wanted._asdict(), "stream": stream}).fetchall()
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+        else:
+            found += rows
+    return found[: wanted.limit]
+
+
+def _load(queries: Queries, connection: sqlite3.Connection, seqs: Sequence[int]) -> list[Any]:
+    """What was picked, payload included. What cannot be read is found by halving."""
+    try:
+        return connection.execute(queries["load"], (orjson.dumps(seqs).decode(),)).fetchall()
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+    if len(seqs) == 1:
+        return connection.execute(queries["load_bare"], seqs).fetchall()
+    half = len(seqs) // 2
+    return _load(queries, connection, seqs[:half]) + _load(queries, connection, seqs[half:])
 
 
 def rows(queries: Queries, connection: sqlite3.Connection, *, name: str) -> list[tuple[Any, ...]]:

@@ -44,9 +44,10 @@ from app.spool.sql import Queries
 from app.spool.sqlite import archive, reads, writes
 from app.spool.sqlite.clock import Clocks
 from app.spool.sqlite.file import connect, prepare, set_back
-from app.spool.sqlite.leases import Leases
+from app.spool.sqlite.leases import HeldLease, Leases
 from app.spool.sqlite.reader import Reader
 from app.spool.sqlite.room import Room, log_bytes_max
+from app.spool.sqlite.salvage.walk import is_damage
 from app.spool.sqlite.store import HookStore, PendingHook, UnansweredNote
 from app.spool.sqlite.writer import GroupCommit
 from app.spool.sqlite.writes import posts_of
@@ -82,6 +83,8 @@ class SqliteSpool:
         self._clocks = clocks
         self._clock = clocks.wall
         self._leases = Leases()
+        self._set_aside = 0
+        """Deliveries of which the end cannot be written, for the file is damaged."""
         self._claiming = asyncio.Lock()
         self._after = ""
         self._wake: Callable[[], None] = lambda: None
@@ -138,7 +141,13 @@ class SqliteSpool:
     def evidence(self) -> SpoolEvidence:
         """See the interface."""
         problems = [self._writer.problem] if self._writer.problem else []
-        return SpoolEvidence(problems, self._writer.remarks)
+        remarks = self._writer.remarks
+        if self._set_aside:
+            aside = (
+                f"what became of {self._set_aside} deliveries cannot be written, and the next start sends them again"
+            )
+            remarks.append(f"the file is damaged: {aside} (docs/damaged-spool.md)")
+        return SpoolEvidence(problems, remarks)
 
     async def accept(self, hook: Hook, destinations: Sequence[str]) -> Accepted:
         """See the interface."""
@@ -235,11 +244,30 @@ class SqliteSpool:
         before = self._leases.pin(ours)
         try:
             await self._writer.do(partial(job(ours), _QUERIES))  # without a deadline: nobody else may have them before
+        except SpoolError as fault:
+            if is_damage(fault.__cause__):
+                return await self._change_damaged(ours, before, job)
+            self._leases.unpin(before)
+            raise
         except BaseException:
             self._leases.unpin(before)
             raise
         self._leases.drop(ours)
         return len(ours)
+
+    async def _change_damaged(
+        self,
+        ours: Sequence[Delivery],
+        before: dict[int, HeldLease],
+        job: Callable[[Sequence[Delivery]], Callable[[Queries, sqlite3.Connection], object]],
+    ) -> int:
+        """By halves. One whose row is on damaged pages is set aside: nobody gets it again before the next start."""
+        if len(ours) == 1:
+            self._set_aside += 1
+            return 1
+        self._leases.unpin(before)
+        half = len(ours) // 2
+        return await self._change(ours[:half], job) + await self._change(ours[half:], job)
 
     async def adopt(self, installation: str, tenant: str, destinations: Sequence[str]) -> int:
         """See the interface."""

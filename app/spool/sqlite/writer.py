@@ -21,6 +21,7 @@ from app.errors import NotStored, SpoolError
 from app.spool.limits import ANSWER_S
 from app.spool.sqlite.checkpointer import LOG_BYTES_MAX, Checkpointer, close
 from app.spool.sqlite.room import is_full
+from app.spool.sqlite.salvage.walk import is_damage
 
 GROUP_JOBS_MAX = 256
 """More in one transaction gains nothing and makes the first of them wait."""
@@ -284,6 +285,8 @@ class GroupCommit:
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it was, somebody waits for an answer
             self._undo(error)
+            if len(group) > 1 and is_damage(error):  # only whoever meets what is damaged fails
+                return [result for job in group for result in self._write([job])]
             return self._failed(group, error)
         self._store.committed()
         try:
@@ -317,7 +320,10 @@ class GroupCommit:
             self._failing_since = time.monotonic()
         self._fault = str(error) or type(error).__name__
         reason = "disk_full" if is_full(error) else "spool_unavailable"
-        return [_fault(job, str(error), reason=reason) for job in group]
+        faults = [_fault(job, str(error), reason=reason) for job in group]
+        for fault in faults:
+            fault.__cause__ = error
+        return faults
 
     def _undo(self, error: Exception) -> None:
         """After a failed sync nothing that the connection believes is certain: go on with a new one."""

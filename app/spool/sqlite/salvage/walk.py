@@ -40,7 +40,7 @@ class Walked(NamedTuple):
         return max([*ends, *(gap.last for gap in self.gaps)], default=None)
 
 
-def is_damage(error: BaseException) -> bool:
+def is_damage(error: BaseException | None) -> bool:
     """Whether SQLite says that it cannot read what is in the file, or Python that a text in it is none."""
     if not isinstance(error, sqlite3.Error):
         return False

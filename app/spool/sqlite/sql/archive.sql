@@ -59,6 +59,13 @@ SELECT {stored} FROM (
     WHERE d.state = 2 AND {narrowed} ORDER BY d.seq DESC LIMIT :most
 ) d JOIN hooks h ON h.seq = d.seq >> 6 ORDER BY d.seq DESC;
 
+-- name: find_dead_bare
+-- The same where their hooks cannot be read.
+SELECT d.seq, d.delivery_id, d.stream, d.state, '', d.received_at, d.bytes, '', d.attempts, d.ambiguous,
+    d.first_attempt_at, d.tried, d.fault, d.cause, d.due_at, d.buried_at
+FROM deliveries d INDEXED BY deliveries_dead
+WHERE d.state = 2 AND {narrowed} ORDER BY d.seq DESC LIMIT :most;
+
 -- name: find_waiting
 SELECT {stored} FROM (
     SELECT * FROM deliveries d WHERE d.state < 2 AND {narrowed} ORDER BY d.seq DESC LIMIT :most

@@ -87,6 +87,18 @@ SELECT json_group_array(json_array(seq, bytes, stream)) FROM (
     LIMIT :limit
 );
 
+-- name: candidates_of
+-- The same of one stream.
+SELECT seq, bytes, stream FROM deliveries
+WHERE state = 0 AND stream = :stream AND due_at <= :now AND stream NOT IN (SELECT value FROM json_each(:busy))
+  AND seq NOT IN (SELECT value FROM json_each(:leased))
+ORDER BY due_at, seq LIMIT :per_stream;
+
+-- name: load_bare
+-- What there is to say of a delivery whose hook cannot be read.
+SELECT seq, stream, attempts, ambiguous, delivery_id, substr(stream, 1, instr(stream, '/') - 1), '', received_at, '', ''
+FROM deliveries WHERE seq = ? AND state = 0;
+
 -- name: load
 SELECT d.seq, d.stream, d.attempts, d.ambiguous,
        h.delivery_id, h.tenant, h.installation, h.received_at, h.about, h.payload

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import structlog
+from typing_extensions import override
 
 from app.backoff import delay
 from app.delivery.destination.breaker import Breaker, BreakerState, half_opened, left_s, opened, succeeded
@@ -43,8 +44,8 @@ class _Address:
         return self.breaker.state is not BreakerState.CLOSED
 
 
-class FailoverClient:
-    """A ``HecTransport`` over several.
+class FailoverClient(HecTransport):
+    """A ``HecTransport`` over several; ``spare`` of an answer says whether another address works.
 
     What an address surely did not take goes to the next one at once; what it may have taken is answered, as one
     client would. An address that fails is left out with a growing pause, then one request tries it. Once all are
@@ -58,32 +59,32 @@ class FailoverClient:
         self._loop = asyncio.get_running_loop()
         self._turn = 0
 
+    @override
     async def post(self, body: bytes, *, hec_token: Secret, gzip_level: int) -> Answer:
-        """As ``HecTransport``; ``spare`` of the answer says whether another address works."""
         return await self._ask(lambda client: client.post(body, hec_token=hec_token, gzip_level=gzip_level))
 
+    @override
     async def probe(self, *, hec_token: Secret) -> Answer:
-        """As ``HecTransport``."""
         return await self._ask(lambda client: client.probe(hec_token=hec_token))
 
+    @override
     async def poll(self, ack_ids: Sequence[int], *, channel: str, hec_token: Secret) -> Answer:
-        """Ask the address whose channel it is."""
         number, guid = channel.split(_OF, 1)
         return await self._addresses[int(number)].client.poll(ack_ids, channel=guid, hec_token=hec_token)
 
     @property
+    @override
     def channels(self) -> frozenset[str]:
-        """One for each address, its number before it."""
         rows = enumerate(self._addresses)
         return frozenset(f"{number}{_OF}{guid}" for number, each in rows for guid in each.client.channels)
 
+    @override
     def renew(self, channel: str) -> None:
-        """Have another channel instead of that one."""
         number, guid = channel.split(_OF, 1)
         self._addresses[int(number)].client.renew(guid)
 
+    @override
     async def close(self) -> None:
-        """Close every address's connections."""
         self._context.observer.left_out(self._stream, addresses=0)
         for address in self._addresses:
             await address.client.close()

@@ -5,24 +5,20 @@ and beyond a few at once a refusal, so that neither the log nor the processor is
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 import orjson
 import structlog
 from fastapi import Request, Response
 from starlette.datastructures import QueryParams
 
-from app.admin.errors import AdminRefusal
 from app.admin.serialization import Json
 from app.admin.service import Action, Desk, action_of, spool_refused
 from app.admin.token import AdminToken
 from app.admin.tries import Tries
-from app.errors import RelayError
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from app.asgi import Receive, Scope, Send
+from app.errors import AdminRefusal, RelayError
 
 PATH: Final = "/admin"
 ROUTES: Final[Mapping[str, str]] = {
@@ -94,6 +90,8 @@ class AdminApi:
         response = Response(body, refused.status, media_type=_JSON)
         if refused.code == "bad_admin_token":
             response.headers["www-authenticate"] = "Bearer"
+        if refused.allow:
+            response.headers["allow"] = refused.allow
         return response
 
     async def _let_in(self, request: Request) -> None:
@@ -147,7 +145,7 @@ _LOOKS: Final[Mapping[str, Callable[[Desk, QueryParams], Awaitable[Json]]]] = {
 
 def _only(wanted: str, method: str) -> None:
     if method != wanted:
-        raise AdminRefusal("method_not_allowed", f"this path takes {wanted} only")
+        raise AdminRefusal("method_not_allowed", f"this path takes {wanted} only", allow=wanted)
 
 
 def _header(request: Request, name: bytes) -> bytes:

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from app.admin.errors import AdminRefusal
 from app.admin.serialization import moment, shown
+from app.errors import AdminRefusal
 from app.model import AuditAuthor, Cause, Search, State
 
 CALL_MAX: Final = 500

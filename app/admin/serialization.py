@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-from app.admin.errors import AdminRefusal
 from app.admin.narrative import must_act
+from app.errors import AdminRefusal
 from app.model import Attempt, AuditEntry, Cause, DeliveryRecord, State, Stream, StreamCounts
 from app.verdict import Trouble
 

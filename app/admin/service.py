@@ -11,7 +11,6 @@ from typing import Final, Literal, Protocol, get_args
 
 from app import __version__
 from app.admin.directory import destinations_json, tenants_json
-from app.admin.errors import AdminRefusal
 from app.admin.refused import Refused, lost, refused_json
 from app.admin.requests import CALL_MAX, ChangeRequest, asked, change_of, order_of, page_of
 from app.admin.serialization import (
@@ -26,7 +25,7 @@ from app.admin.serialization import (
     waiting_json,
 )
 from app.admin.status import status_json
-from app.errors import RelayError
+from app.errors import AdminRefusal, RelayError
 from app.model import DeliveryRecord, Search, State
 from app.spool.interface import Spool
 from app.tenants.model import Snapshot

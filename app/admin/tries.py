@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from app.admin.errors import AdminRefusal
+from app.errors import AdminRefusal
 
 AT_ONCE_MAX: Final = 10
 """Requests with a wrong token that are kept waiting at once; more are refused without a wait."""

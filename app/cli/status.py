@@ -10,11 +10,10 @@ from typing import Any, Final
 import click
 import orjson
 
-from app.admin.errors import AdminRefusal
 from app.admin.serialization import Json
 from app.cli.deliveries.client import Access, open_desk
 from app.cli.deliveries.output import safe, wrapped
-from app.errors import RelayError
+from app.errors import AdminRefusal, RelayError
 from app.verdict import Level, age
 
 SHOWN_MAX: Final = 20

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from app.admin.errors import AdminRefusal
 from app.admin.narrative import advice, last_answer, must_act, story
 from app.admin.serialization import Json, life_of
 from app.admin.service import Desk
+from app.errors import AdminRefusal
 
 Query = Sequence[tuple[str, str]]
 PAGE_ROWS: Final = 50

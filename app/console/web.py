@@ -3,28 +3,24 @@
 import hashlib
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 import structlog
 from fastapi import Request, Response
 
 from app import __version__
-from app.admin.errors import AdminRefusal
 from app.admin.requests import CALL_MAX
 from app.admin.service import Desk, spool_refused
 from app.admin.token import AdminToken
 from app.admin.tries import Tries
+from app.asgi import Receive, Scope, Send
 from app.console import origin, pages
 from app.console.pages import PAGES, Page, Place
 from app.console.render import HEADERS, Assets, Renderer
 from app.console.session import NAME_CHARS_MAX, RENEW_S, Person, Sessions, cookie, cookie_of
-from app.errors import RelayError
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from app.errors import AdminRefusal, RelayError
 
 PATH: Final = "/admin"
 FORM_BYTES_MAX: Final = 16_384

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -44,7 +45,8 @@ ON_LOOP_BYTES_MAX = 32_768
 PROVEN_ON_LOOP_BYTES_MAX = 262_144
 """The same for a connection that has delivered a verified hook before."""
 TROUBLE_S = 10.0
-NONCE_BYTES = 16
+_OF_THIS_PROCESS = os.urandom(16)
+_RECEIPTS = count()
 _ALLOW = (b"allow", b"POST")
 _log = structlog.stdlib.get_logger()
 
@@ -241,9 +243,14 @@ class _Unsigned(BadSignature):
         self.evidence = evidence
 
 
+def _nonce() -> bytes:
+    """Bytes that no other receipt has, of any process; asking the system each time would cost a tenth of a hook."""
+    return _OF_THIS_PROCESS + next(_RECEIPTS).to_bytes(8, "big")
+
+
 def _hook(check: _Check) -> Hook:
     """The hook, or the ``IngestRefusal`` raised: pure computing, so that a large body can have a thread."""
-    receipt = Receipt(time.time(), os.urandom(NONCE_BYTES))
+    receipt = Receipt(time.time(), _nonce())
     (route, headers, key), snapshot, body, _ = check
     if not route.tenant:
         return _shared_hook(check, receipt)

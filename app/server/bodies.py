@@ -20,7 +20,7 @@ class Bodies(Generic[_Request]):
         self.bytes_max = bytes_max
         self.unproven_max = bytes_max // 2
         self._held: dict[_Request, int] = {}
-        self._coming: dict[Rank, dict[_Request, None]] = {rank: {} for rank in Rank}
+        self._coming: list[dict[_Request, None]] = [{} for _ in Rank]
         self._bytes = [0, 0, 0]
         self._ranks: dict[_Request, Rank] = {}
 

@@ -21,14 +21,19 @@ from uvicorn.server import ServerState
 from app.asgi import EXTENSION, Application, Cut, Header, Receive, Scope, Send
 from app.errors import BadRequest, HeadTooLarge, IngestRefusal
 from app.server.admission import SPARE_PLACES, Admission
+from app.server.answers import AnswerTransport
 from app.server.clients import client_of
 from app.server.exchange import ServedExchange
 from app.server.places import Rank
 
+PROVED_AGAIN_S = 60.0
+"""So often a connection is noted to have delivered a verified hook."""
 PIPELINED_MAX = 16
 """Requests that may be here before the first of them is answered."""
 LINGER_TIMES = 2
 """Of a refused body, so many times the limit of a body is read and thrown away."""
+UNCOUNTED_BYTES_MAX = 32_768
+"""A body that is no larger and comes in one piece is dealt with at once: it takes no room that others wait for."""
 OVERHEAD_TIMES = 8
 """Around a byte of a chunked body there may be so many others: a chunk of one byte takes six."""
 
@@ -41,13 +46,7 @@ class Part(Enum):
     BODY = auto()
 
 
-class _LingeringTransport:
-    """The transport as the answering side of uvicorn sees it: to close it is to close it gently."""
-
-    def __init__(self, connection: "Connection") -> None:
-        self.write = connection.transport.write
-        self.is_closing = connection.transport.is_closing
-        self.close = connection.close_gently
+_NOTHING, _HEAD, _BODY = Part  # looked up for each header
 
 
 class Connection(HttpToolsProtocol):
@@ -69,8 +68,9 @@ class Connection(HttpToolsProtocol):
         self.lost = False
         self._admission = admission
         self._limits = admission.limits
+        self._head_bytes_max = admission.limits.head_bytes_max
         self._application = application
-        self._part = Part.NOTHING
+        self._part = _NOTHING
         self._since = 0.0
         """When it was last answered, or connected; in HEAD: when the first byte came."""
         self._asked = False
@@ -91,6 +91,8 @@ class Connection(HttpToolsProtocol):
         self._linger_until: float | None = None
         self._linger_bytes = 0
         self._stalled_at: float | None = None
+        self._trusted = False
+        self._proved_again_at = 0.0
 
     @property
     def rank(self) -> Rank:
@@ -102,11 +104,12 @@ class Connection(HttpToolsProtocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
-        self._gentle = cast("asyncio.Transport", _LingeringTransport(self))
+        self._answers = AnswerTransport(self)
         self.peer = self.client[0] if self.client else ""
         now = self._since = self.loop.time()
         admission = self._admission
-        rank = Rank.KNOWN if admission.trusts(self.peer) else admission.rank_of(self.peer, now)
+        self._trusted = admission.trusts(self.peer)
+        rank = Rank.KNOWN if self._trusted else admission.rank_of(self.peer, now)
         admission.places.enter(self, rank, now)
         if admission.places.crowded:
             self._make_room()
@@ -136,8 +139,8 @@ class Connection(HttpToolsProtocol):
             self._throw_away(len(data))
             return
         before, body_before = self._part, self._body_bytes
-        if before is Part.NOTHING:
-            self._part, self._since = Part.HEAD, self.loop.time()
+        if before is _NOTHING:
+            self._part = _HEAD
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -145,21 +148,24 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._not_http()
         else:
-            self._measure(before, len(data), len(data) - (self._body_bytes - body_before))
-            if before is Part.NOTHING and self._part is not Part.NOTHING:
-                self._admission.places.waiting(self, self._since)
+            if self._part is not _NOTHING:  # as a rule a whole request has come at once
+                self._measure(before, len(data), len(data) - (self._body_bytes - body_before))
 
     def _measure(self, before: Part, count: int, around: int) -> None:
-        """Bound what the parser keeps to itself: an unfinished line of a head or of a trailer."""
-        if self._part is before is Part.BODY and self._exchange is not None:
-            self._overhead_bytes += around
+        """Bound what has begun and is not here in full: the parser keeps unfinished lines of heads and trailers."""
+        if before is _NOTHING:
+            self._since = self.loop.time()
+            self._admission.places.waiting(self, self._since)
+        if self._part is _HEAD:
+            self._fed_bytes += count if before is not _BODY else 0
+            if self._fed_bytes > self._limits.head_bytes_max:
+                self._refuse(HeadTooLarge("head_over_limit", bytes_max=self._limits.head_bytes_max))
+        elif self._exchange is not None:
+            self._count_body(self._exchange)
+            self._overhead_bytes += around if before is _BODY else 0
             if self._overhead_bytes > self._limits.head_bytes_max + OVERHEAD_TIMES * self._body_bytes:
                 self._exchange.stop_reading("trailers")
                 self._stop_parsing()
-        elif self._part is Part.HEAD:
-            self._fed_bytes += count if before is not Part.BODY else 0
-            if self._fed_bytes > self._limits.head_bytes_max:
-                self._refuse(HeadTooLarge("head_over_limit", bytes_max=self._limits.head_bytes_max))
 
     @override
     def pause_writing(self) -> None:
@@ -179,50 +185,48 @@ class Connection(HttpToolsProtocol):
             self._fault = BadRequest("too_many_pipelined")
             raise self._fault
         super().on_message_begin()
-        self._part = Part.HEAD
+        self._part = _HEAD
         self._head_bytes = self._fed_bytes = 0
 
     @override
     def on_url(self, url: bytes) -> None:
         self._count_head(len(url))
-        super().on_url(url)
+        self.url += url
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._part is not Part.HEAD:  # a trailer: it is no header, whatever it is called
+        if self._part is not _HEAD:  # a trailer: it is no header, whatever it is called
             return
         self._count_head(len(name) + len(value) + 4)
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def _count_head(self, count: int) -> None:
         self._head_bytes += count
-        if self._head_bytes > self._limits.head_bytes_max:
-            self._fault = HeadTooLarge("head_over_limit", bytes_max=self._limits.head_bytes_max)
+        if self._head_bytes > self._head_bytes_max:
+            self._fault = HeadTooLarge("head_over_limit", bytes_max=self._head_bytes_max)
             raise self._fault
 
     @override
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         now = self.loop.time()
-        exchange = ServedExchange(self, self.cycle, self.headers, self._rank_of_request(now), now)
+        known = self._admission.rank_of(self.client_of(self.headers), now) if self._trusted else self.rank
+        exchange = ServedExchange(self, self.cycle, self.headers, known, now)
         if self._unwelcome:
             exchange.cut = "place"
         self.scope["extensions"] = cast("Any", {EXTENSION: exchange})
         self._exchange = exchange
         self._exchanges[exchange] = False
         self._unanswered += 1
-        self._part = Part.BODY
+        self._part = _BODY
         self._asked = True
         self._body_bytes = self._overhead_bytes = 0
         # Until its body is here, an answer closes the connection.
         self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
-        self.cycle.transport = self._gentle
-
-    def _rank_of_request(self, now: float) -> Rank:
-        admission = self._admission
-        if admission.trusts(self.peer):
-            return admission.rank_of(self.client_of(self.headers), now)
-        return admission.places.rank(self)
+        self.cycle.transport = cast("asyncio.Transport", self._answers)
 
     @override
     def on_body(self, body: bytes) -> None:
@@ -230,15 +234,22 @@ class Connection(HttpToolsProtocol):
         self._body_bytes += len(body)
         if exchange is None or exchange.cut or self.cycle.response_complete:
             return
-        exchange.body_began = True
-        for stopped in self._admission.bodies.grow(exchange, exchange.rank, len(body)):
-            stopped.stop_reading("bytes")
+        exchange.uncounted_bytes += len(body)
+        if exchange.uncounted_bytes > UNCOUNTED_BYTES_MAX:
+            self._count_body(exchange)
         if not exchange.cut:
             super().on_body(body)
 
+    def _count_body(self, exchange: ServedExchange) -> None:
+        """Take room for what has come and may have to wait. A small body that comes at once never does."""
+        if exchange.uncounted_bytes and not exchange.cut:
+            count, exchange.uncounted_bytes = exchange.uncounted_bytes, 0
+            for stopped in self._admission.bodies.grow(exchange, exchange.rank, count):
+                stopped.stop_reading("bytes")
+
     @override
     def on_message_complete(self) -> None:
-        self._part = Part.NOTHING
+        self._part = _NOTHING
         exchange = self._exchange
         if exchange is None:
             return
@@ -247,8 +258,8 @@ class Connection(HttpToolsProtocol):
             return
         self._admission.places.working(self)
         self.cycle.keep_alive = self._keep_alive and not self._admission.draining and not self._unwelcome
-        super().on_message_complete()
-        self.flow.resume_reading()  # a large body has stopped it, and only who reads sees that the sender has gone
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
 
     def _stop_parsing(self) -> None:
         """What still comes is no request: the last answer closes the connection."""
@@ -260,7 +271,7 @@ class Connection(HttpToolsProtocol):
 
     def _not_http(self) -> None:
         fault, self._fault = self._fault or BadRequest("not_http"), None
-        if self._part is Part.BODY and self._exchange is not None:
+        if self._part is _BODY and self._exchange is not None:
             self._exchange.stop_reading("malformed")
             self._stop_parsing()
         else:
@@ -275,7 +286,7 @@ class Connection(HttpToolsProtocol):
         body = b'{"error":"%b"}' % refusal.code.encode()
         head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[refusal.status] + head + body)
-        self._part = Part.BODY
+        self._part = _BODY
         self.close_gently()
 
     # Answering.
@@ -283,27 +294,34 @@ class Connection(HttpToolsProtocol):
     async def _serve(self, scope: Scope, _receive: Receive, send: Send) -> None:
         exchange: ServedExchange = scope["extensions"][EXTENSION]
         self._exchanges[exchange] = True
-        await exchange.serve(self._application, scope, send)
+        try:
+            await self._application(scope, exchange.receive, send)
+        finally:
+            del self._exchanges[exchange]
+            self._admission.bodies.end(exchange)
+            # It and the exchange hold each other: nothing of a request is to wait for the garbage collector.
+            scope.pop("extensions", None)
 
     def client_of(self, headers: list[Header]) -> str:
         """Whom a request with these headers comes from."""
-        return client_of(self.peer, headers, self._limits.trusted_proxies)
+        return client_of(self.peer, headers, self._limits.trusted_proxies) if self._trusted else self.peer
 
-    def proved(self, client: str, tenant: str) -> None:
-        """A verified hook came on it."""
-        self._admission.senders.proved(client, self.loop.time())
-        if not self.lost and not self._admission.trusts(self.peer):
-            self._admission.places.proved(self, tenant)
-
-    def ended(self, exchange: ServedExchange) -> None:
-        """The application is done with this request."""
-        del self._exchanges[exchange]
-        self._admission.bodies.end(exchange)
+    def proved(self, headers: list[Header], tenant: str) -> None:
+        """A verified hook of ``tenant`` came on it, with these headers."""
+        now = self.loop.time()
+        if self._trusted:
+            self._admission.senders.proved(self.client_of(headers), now)
+        elif now > self._proved_again_at:
+            self._proved_again_at = now + PROVED_AGAIN_S
+            self._admission.senders.proved(self.peer, now)
+            if not self.lost:
+                self._admission.places.proved(self, tenant)
 
     @override
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
         self._unanswered -= 1
+        self._answers.flush()
         if self.lost or self.transport.is_closing():
             return
         self.flow.resume_reading()
@@ -316,7 +334,7 @@ class Connection(HttpToolsProtocol):
 
     def close_gently(self) -> None:
         """Close; where the other end may still be sending, throw that away for a moment first."""
-        if self._part is Part.NOTHING or self._given_up or self.lost or self.transport.is_closing():
+        if self._part is _NOTHING or self._given_up or self.lost or self.transport.is_closing():
             self.transport.close()
             return
         self._linger_bytes = LINGER_TIMES * self._limits.body_bytes_max
@@ -334,7 +352,7 @@ class Connection(HttpToolsProtocol):
 
     def give_way(self, cut: Cut = "place") -> None:
         """End what waits for the other end: a body that is coming is answered first."""
-        if self._linger_until is None and self._part is Part.BODY and self._exchange is not None:
+        if self._linger_until is None and self._part is _BODY and self._exchange is not None:
             self._admission.places.working(self)
             self._exchange.stop_reading(cut)
             self._given_up = True
@@ -349,11 +367,11 @@ class Connection(HttpToolsProtocol):
         elif self._stalled_at is not None:
             late = now > self._stalled_at + limits.answer_s
         elif self._unanswered:
-            if self._part is Part.BODY and self._exchange is not None:
+            if self._part is _BODY and self._exchange is not None:
                 self._keep_to_body_times(self._exchange, now)
             return
         else:
-            waits = limits.keepalive_s if self._asked and self._part is Part.NOTHING else limits.head_deadline_s
+            waits = limits.keepalive_s if self._asked and self._part is _NOTHING else limits.head_deadline_s
             late = now > self._since + waits
         if late:
             self.transport.abort()
@@ -361,13 +379,13 @@ class Connection(HttpToolsProtocol):
     def _keep_to_body_times(self, exchange: ServedExchange, now: float) -> None:
         if now > exchange.head_at + self._limits.body_deadline_s:
             exchange.stop_reading("deadline")
-        elif not exchange.body_began and now > exchange.head_at + self._limits.first_byte_s:
+        elif not self._body_bytes and now > exchange.head_at + self._limits.first_byte_s:
             exchange.stop_reading("first_byte")
 
     @property
     def idle(self) -> bool:
         """Whether nothing has been asked that is not answered."""
-        return not self._unanswered and self._part is Part.NOTHING
+        return not self._unanswered and self._part is _NOTHING
 
     def last_answer(self) -> None:
         """The answer under way, if there is one, closes the connection."""

@@ -5,7 +5,7 @@ from typing import Final, Protocol, cast
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from app.asgi import Application, Cut, Exchange, Header, Message, Scope, Send
+from app.asgi import Cut, Exchange, Header, Message
 from app.server.places import Rank
 
 _DISCONNECT: Final[Message] = {"type": "http.disconnect"}
@@ -33,19 +33,15 @@ class Line(Protocol):
         """Whom a request with these headers comes from."""
         ...
 
-    def proved(self, client: str, tenant: str) -> None:
-        """A verified hook came on it."""
-        ...
-
-    def ended(self, exchange: "ServedExchange") -> None:
-        """The application is done with this request."""
+    def proved(self, headers: list[Header], tenant: str) -> None:
+        """A verified hook of ``tenant`` came on it, with these headers."""
         ...
 
 
 class ServedExchange(Exchange):
     """See ``app.asgi.Exchange``."""
 
-    __slots__ = ("_cycle", "_headers", "_line", "body_began", "cut", "head_at", "rank")
+    __slots__ = ("_cycle", "_headers", "_line", "cut", "head_at", "rank", "uncounted_bytes")
 
     def __init__(self, line: Line, cycle: RequestResponseCycle, headers: list[Header], rank: Rank, now: float) -> None:
         self._line = line
@@ -54,7 +50,8 @@ class ServedExchange(Exchange):
         self.rank = rank
         self.head_at = now
         """When its head was here, in the loop's seconds."""
-        self.body_began = False
+        self.uncounted_bytes = 0
+        """Bytes of the body that have come and take no room yet."""
         self.cut: Cut = ""
 
     @property
@@ -79,7 +76,7 @@ class ServedExchange(Exchange):
 
     @override
     def proved(self, tenant: str) -> None:
-        self._line.proved(self.client, tenant)
+        self._line.proved(self._headers, tenant)
 
     def stop_reading(self, cut: Cut) -> None:
         """End the body here. Whoever reads it is woken."""
@@ -88,14 +85,8 @@ class ServedExchange(Exchange):
             self._cycle.body = bytearray()
             self._cycle.message_event.set()
 
-    async def serve(self, app: Application, scope: Scope, send: Send) -> None:
-        """Have ``app`` answer."""
-        try:
-            await app(scope, self._receive, send)
-        finally:
-            self._line.ended(self)
-
-    async def _receive(self) -> Message:
+    async def receive(self) -> Message:
+        """ASGI's ``receive``, that ends where the reading was stopped."""
         while not self.cut:
             message = await self._cycle.receive()
             if not self.cut:

@@ -38,7 +38,7 @@ class Places(Generic[_Holder]):
         self._tenant_max = max(1, places_max // 4)
         self._ranks: dict[_Holder, Rank] = {}
         self._counts = [0, 0, 0]
-        self._waiting: dict[Rank, dict[_Holder, float]] = {rank: {} for rank in Rank}
+        self._waiting: list[dict[_Holder, float]] = [{} for _ in Rank]
         """By rank, since when they wait; in that order."""
         self._tenants: dict[_Holder, str] = {}
         self._of_tenant: dict[str, int] = {}

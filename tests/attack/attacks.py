@@ -343,7 +343,9 @@ ATTACKS: dict[str, Callable[[Attack], Awaitable[None]]] = {
 
 async def run(name: str, port: int, seconds: float) -> int:
     """One attack; how many bytes it sent."""
-    attack = Attack(port, asyncio.get_running_loop().time() + seconds)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, _context: None)  # of connections that the relay has closed
+    attack = Attack(port, loop.time() + seconds)
     with suppress(TimeoutError):
         async with asyncio.timeout_at(attack.end + 2):
             await ATTACKS[name](attack)

@@ -12,30 +12,28 @@ import hmac
 import os
 import sqlite3
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 import uvloop
 
 from app import logs
+from app.asgi import Application, Receive, Scope, Send
 from app.ingest.accept import Ingest, IngestLimits
 from app.ingest.body import read_body
 from app.metrics import Metrics
 from app.model import Hook, Secret
+from app.server.limits import ServerLimits
+from app.server.listener import Door, Listener
 from app.spool.sqlite.file import PAGE_BYTES, connect
 from app.spool.sqlite.spool import SqliteSpool
 from app.spool.sqlite.writer import GroupCommit
 from app.tenants.model import Snapshot, Tenant
 from tests.bench.load import SECRET
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 TENANTS = 10_000
 _HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"2")]
 
@@ -141,9 +139,14 @@ async def main(name: str, folder: Path) -> None:
         case "relay":
             app = await relay(folder)
     logs.configure("json", "info", Path(os.devnull).open("wb"))  # noqa: ASYNC230, SIM115 - open for as long as the process
-    server = uvicorn.Server(
-        uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off", proxy_headers=False)
-    )
+    if name == "relay":
+        limits = ServerLimits(connections_max=1_000, bodies_bytes_max=10**9, body_bytes_max=10_000_000)
+        door = Door(application=_with_lifespan(app), host="127.0.0.1", port=0, limits=limits, setting="")
+        server: uvicorn.Server = Listener(door, refused=lambda _refusal, _peer: None)
+    else:
+        server = uvicorn.Server(
+            uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off", proxy_headers=False)
+        )
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
@@ -152,6 +155,18 @@ async def main(name: str, folder: Path) -> None:
     sys.stdout.write(f"{server.servers[0].sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await serving
+
+
+def _with_lifespan(app: Application) -> Application:
+    async def whole(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)
+            return
+        for stage in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{stage}.complete"})
+
+    return whole
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from app.admin.api import ROUTES
-from app.admin.errors import STATUSES
 from app.admin.tries import AT_ONCE_MAX as WRONG_AT_ONCE_MAX
+from app.errors import ADMIN_STATUSES, admin_code
 from app.model import Cause
 from tests.contract.test_spool_postgres import until
 from tests.journey.admin_world import TOKEN, admin_world, ask, bury, change, found
@@ -246,7 +246,7 @@ async def test_every_refusal_has_one_code_word(tmp_path: Path) -> None:
     async with admin_world(tmp_path) as there:
         for method, path, headers, body, code in REFUSED:
             answer = await ask(there, path, method=method, headers=headers, body=body)
-            assert (answer.json["error"], answer.status) == (code, STATUSES[code]), path
+            assert (answer.json["error"], answer.status) == (code, ADMIN_STATUSES[admin_code(code)]), path
             assert answer.json["words"]
             assert answer.headers["cache-control"] == "no-store"
             assert "location" not in answer.headers

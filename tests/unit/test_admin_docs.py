@@ -1,7 +1,7 @@
 """The admin API is documented as it is."""
 
 from app.admin.api import ROUTES
-from app.admin.errors import STATUSES
+from app.errors import ADMIN_STATUSES
 from app.model import Cause, State
 from app.splunk.codes import Act
 from tests.unit.pages import DOCS, rows, section
@@ -15,7 +15,7 @@ def test_every_admin_path_is_documented() -> None:
 
 def test_every_admin_refusal_is_documented() -> None:
     """With its status."""
-    assert {row.code[0][0]: int(row.cells[1]) for row in rows("http.md", "### What is refused")} == STATUSES
+    assert {row.code[0][0]: int(row.cells[1]) for row in rows("http.md", "### What is refused")} == ADMIN_STATUSES
 
 
 def test_every_closed_set_of_a_search_is_documented() -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.admin.errors import AdminRefusal
 from app.admin.requests import ACTOR_MAX, CALL_MAX, REASON_MAX, ChangeRequest, asked, change_of, order_of
 from app.admin.serialization import iso, life_json, life_of, moment
+from app.errors import AdminRefusal
 from app.model import Attempt, Cause, DeliveryRecord, Search, State, Stream
 
 NOW = 1_764_000_000.0

@@ -19,11 +19,10 @@ from urllib.parse import SplitResult, quote, urlencode, urlsplit
 import click
 import orjson
 
-from app.admin.errors import STATUSES, AdminRefusal
 from app.admin.local import connect
 from app.admin.serialization import Json
 from app.admin.service import Action, DeliveryService, Desk, Pairs, spool_refused
-from app.errors import ConfigError, SpoolError
+from app.errors import AdminRefusal, ConfigError, SpoolError, admin_code
 from app.secrets.references import References
 from app.settings import ACTOR, Settings, load_settings
 from app.spool.engines import admin_socket_of, is_shared, open_spool, path_of
@@ -230,7 +229,7 @@ def _refused(status: int, answer: Json) -> AdminRefusal:
     code, words = str(answer.get("error")), str(answer.get("words") or f"HTTP {status}, {answer.get('error')}")
     if code == "not_found" and "words" not in answer:
         words = "this relay has no admin API: start it with RELAY_ADMIN_TOKEN"
-    return AdminRefusal(code if code in STATUSES else "failed", words)
+    return AdminRefusal(admin_code(code), words)
 
 
 @asynccontextmanager

@@ -10,13 +10,12 @@ from typing import Any, Final, TypeVar
 import click
 import orjson
 
-from app.admin.errors import AdminRefusal
 from app.admin.requests import CALL_MAX, PER_S_MAX, PER_S_MIN, change_of
 from app.admin.serialization import Json, iso, moment
 from app.admin.service import Action, Desk
 from app.cli.deliveries import output
 from app.cli.deliveries.client import Access, login, open_desk
-from app.errors import RelayError
+from app.errors import AdminRefusal, RelayError
 from app.model import Cause, State
 
 _T = TypeVar("_T")

@@ -20,7 +20,7 @@ from app.model import Hook, Sender
 from app.splunk.encode import encode
 from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
-from app.transform import transform
+from app.transform import Filtered, transform
 from app.transform.schema.json_schema import written
 
 ROOT = Path(__file__).parents[1]
@@ -56,16 +56,32 @@ def hook_of(name: str) -> Hook:
     )
 
 
+def goldens() -> dict[str, dict[str, object]]:
+    """What should stand in each golden file, by its name: of several hec_events of one payload each has a number."""
+    found: dict[str, dict[str, object]] = {}
+    for name in NAMES:
+        made = transform(hook_of(name), DESTINATION)
+        assert isinstance(made, tuple), made
+        for number, hec_event in enumerate(made, start=1):
+            found[name if len(made) == 1 else f"{name}-{number}"] = golden(hec_event)
+    return found
+
+
 def made_of(name: str, destination: Destination = DESTINATION, **changes: Any) -> HecEvent:
     """What becomes of that payload; ``changes`` are to its hook."""
-    made = transform(replace(hook_of(name), **changes), destination)
-    assert isinstance(made, HecEvent), made
-    return made
+    return only(transform(replace(hook_of(name), **changes), destination))
+
+
+def only(made: tuple[HecEvent, ...] | Filtered) -> HecEvent:
+    """The one hec_event that a hook became."""
+    assert isinstance(made, tuple), made
+    (hec_event,) = made
+    return hec_event
 
 
 def golden(made: HecEvent) -> dict[str, object]:
     """The whole envelope as a golden file has it; the time as the text it is, so that no float hides a change."""
-    read: dict[str, object] = orjson.loads(encode(made, delivery_id=DELIVERY_ID))
+    read: dict[str, object] = orjson.loads(encode(made, delivery_id=str(made.event["delivery_id"])))
     read["time"] = made.time
     return read
 
@@ -74,11 +90,12 @@ def main() -> int:
     """Write every file anew."""
     for path in HEC_EVENTS.glob("*.json"):
         path.unlink()
-    for name in NAMES:
-        text = orjson.dumps(golden(made_of(name)), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    written_events = goldens()
+    for name, event in written_events.items():
+        text = orjson.dumps(event, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         (HEC_EVENTS / f"{name}.json").write_bytes(text)
     SCHEMA.write_text(written())
-    sys.stdout.write(f"{len(NAMES)} hec_events and {SCHEMA.name}\n")
+    sys.stdout.write(f"{len(written_events)} hec_events and {SCHEMA.name}\n")
     return 0
 
 

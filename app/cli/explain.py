@@ -68,8 +68,8 @@ def explain_command(**options: Any) -> None:  # noqa: ANN401 - click hands over 
         raise click.BadParameter(f"the file has no tenant {wanted.tenant!r}{hinted}", param_hint="--tenant")
     hook, fine = _hook(wanted, replace(tenant, client_secrets=_secrets(wanted, tenant, snapshot.shared_secrets)))
     for destination in _destinations(wanted, tenant):
-        explained = explain(hook, destination, event_bytes_max=settings.event_bytes_max)
-        fine = _tell(destination, hook, explained, pretty=wanted.pretty) and fine
+        for explained in explain(hook, destination, event_bytes_max=settings.event_bytes_max):
+            fine = _tell(destination, explained, pretty=wanted.pretty) and fine
     raise SystemExit(0 if fine else 1)
 
 
@@ -135,7 +135,7 @@ def _header(line: str) -> tuple[bytes, bytes]:
     return name.strip().lower().encode(), value.strip().encode()
 
 
-def _tell(destination: Destination, hook: Hook, explained: Explained, *, pretty: bool) -> bool:
+def _tell(destination: Destination, explained: Explained, *, pretty: bool) -> bool:
     kind = explained.kind
     _say("destination", f"{destination.tenant}/{destination.name}")
     known = "" if kind.known else ", which this version cannot read as a known one"
@@ -146,7 +146,7 @@ def _tell(destination: Destination, hook: Hook, explained: Explained, *, pretty:
         _say("  filtered", f"{made.reason}; nothing would be posted")
         return True
     try:
-        envelope = encode(made, delivery_id=hook.delivery_id)
+        envelope = encode(made, delivery_id=str(made.event["delivery_id"]))
     except EnvelopeFault as fault:
         _say("  refused", f"it would become a dead letter: {fault}")
         return False

@@ -184,7 +184,9 @@ class Dispatcher:
             else:
                 made = await asyncio.to_thread(self._render, delivery, sender.destination)
             if isinstance(made, Rendered):
-                hec_event = PendingEvent(self._context.claims.without_payload(delivery), made.envelope)
+                hec_event = PendingEvent(
+                    self._context.claims.without_payload(delivery), made.envelope, count=made.count
+                )
                 again_s = sender.put(hec_event, made.index)
                 touched.add(sender)
                 if again_s is not None:

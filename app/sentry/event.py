@@ -14,13 +14,26 @@ which costs less the more of it is passed over; they take only what looks as Sen
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Struct
+from msgspec import Meta, Struct
 
 TAG_NAME_CHARS_MAX = 100
 TAG_CHARS_MAX = 400
 
 TagName = Annotated[str, Meta(min_length=1, max_length=TAG_NAME_CHARS_MAX)]
 TagText = Annotated[str, Meta(min_length=1, max_length=TAG_CHARS_MAX)]
+EXCEPTIONS_MAX = 100
+"""Exceptions of a chain that are read, the outermost ones. Sentry's SDKs stop at 50."""
+FRAMES_MAX = 500
+"""Frames of a stack that are read, the newest ones. Sentry keeps 250."""
+THREADS_MAX = 500
+"""Threads that are read, the first ones."""
+BREADCRUMBS_MAX = 100
+"""Breadcrumbs that are read, the newest ones: as many as SDKs keep by default."""
+TYPED_OBJECTS_MAX = 20_000
+"""A payload of more JSON objects is read leniently, which leaves out what is beyond the counts above unread."""
+_UNCOUNTED_BYTES_MAX = 1_000_000
+"""A payload of no more bytes is not counted, which takes as long as decoding it; its objects take 60 MB at most."""
+
 LineNumber = Annotated[int, Meta(ge=-(1 << 31), lt=1 << 31)]
 """Others are for the lenient way, whose fields hold whatever there is."""
 
@@ -33,21 +46,20 @@ class Frame(Struct, gc=False):
     filename: object = None
     abs_path: object = None
     lineno: LineNumber | None = None
+    colno: object = None
     in_app: object = None
     package: object = None
     raw_function: object = None
     instruction_addr: object = None
-    absPath: object = None  # noqa: N815 - as Sentry's REST API spells it, here and below
-    lineNo: object = None  # noqa: N815
-    inApp: object = None  # noqa: N815
-    rawFunction: object = None  # noqa: N815
-    instructionAddr: object = None  # noqa: N815
+    image_addr: object = None
+    addr_mode: object = None
 
 
 class Stack(Struct, gc=False):
-    """Frames, oldest first."""
+    """Frames, oldest first. ``omitted``: how many older ones were not read; as below, no payload has the key."""
 
     frames: list[Frame] | None = None
+    omitted: int = msgspec.field(default=0, name="(omitted)")
 
 
 class Mechanism(Struct, gc=False):
@@ -55,6 +67,8 @@ class Mechanism(Struct, gc=False):
 
     type: object = None
     handled: object = None
+    exception_id: object = None
+    meta: object = None
 
 
 class ExceptionInfo(Struct, gc=False):
@@ -71,6 +85,7 @@ class ExceptionChain(Struct, gc=False):
     """Exceptions, innermost first."""
 
     values: list[ExceptionInfo] | None = None
+    omitted: int = msgspec.field(default=0, name="(omitted)")
 
 
 class Thread(Struct, gc=False):
@@ -111,6 +126,7 @@ class Breadcrumbs(Struct, gc=False):
     """Breadcrumbs, oldest first."""
 
     values: list[Breadcrumb] | None = None
+    omitted: int = msgspec.field(default=0, name="(omitted)")
 
 
 class Request(Struct, gc=False):
@@ -118,9 +134,8 @@ class Request(Struct, gc=False):
 
     url: object = None
     method: object = None
-    query_string: object = UNSET
+    query_string: object = None
     headers: object = None
-    query: object = None
 
 
 class Metadata(Struct, gc=False):
@@ -203,7 +218,13 @@ class Event(Struct, gc=False):
     issue_id: object = None
     id: object = None
     occurrence: object = None
-    dateCreated: object = None  # noqa: N815
+    type: object = None
+    main_exception_id: object = None
+    csp: object = None
+    expectct: object = None
+    expectstaple: object = None
+    hpkp: object = None
+    nel: object = None
     old_exception: None = msgspec.field(default=None, name="sentry.interfaces.Exception")
     old_message: None = msgspec.field(default=None, name="sentry.interfaces.Message")
 
@@ -269,6 +290,8 @@ _REFUSALS = (msgspec.MsgspecError, ValueError, RecursionError)
 
 def error_created(payload: bytes) -> ErrorCreated | None:
     """The payload, or ``None``: it has to be read the lenient way."""
+    if _too_many(payload):
+        return None
     try:
         return _ERROR.decode(payload)
     except _REFUSALS:
@@ -277,7 +300,14 @@ def error_created(payload: bytes) -> ErrorCreated | None:
 
 def alert_triggered(payload: bytes) -> AlertTriggered | None:
     """The payload, or ``None``: it has to be read the lenient way."""
+    if _too_many(payload):
+        return None
     try:
         return _ALERT.decode(payload)
     except _REFUSALS:
         return None
+
+
+def _too_many(payload: bytes) -> bool:
+    """Whether the payload has more objects than structures should be made of: as a frame, ``{}`` takes 170 bytes."""
+    return len(payload) > _UNCOUNTED_BYTES_MAX and payload.count(b"{") > TYPED_OBJECTS_MAX

@@ -6,9 +6,13 @@ A value of an unexpected type counts as absent; an entry of a list that is no ob
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from app.sentry.event import (
+    BREADCRUMBS_MAX,
+    EXCEPTIONS_MAX,
+    FRAMES_MAX,
+    THREADS_MAX,
     Breadcrumb,
     BreadcrumbData,
     Breadcrumbs,
@@ -44,7 +48,7 @@ def event_of(value: object) -> Event:
     event.logentry = _filled(LogEntry, _object(get("logentry") or get("sentry.interfaces.Message")))
     event.breadcrumbs = _breadcrumbs(get("breadcrumbs", get("sentry.interfaces.Breadcrumbs")))
     event.metadata = _filled(Metadata, _object(event.metadata))
-    event.request = _request(_object(get("request", get("sentry.interfaces.Http"))))
+    event.request = _filled(Request, _object(get("request", get("sentry.interfaces.Http"))))
     event.sdk = _filled(NamedVersion, _object(event.sdk))
     event.stacktrace = _stack(get("stacktrace", get("sentry.interfaces.Stacktrace")))
     event.threads = _threads(event.threads)
@@ -73,7 +77,7 @@ def _filled(kind: type[_S], said: _Object) -> _S:
 
 def _chain(value: object) -> ExceptionChain:
     found = _objects(_object(value).get("values")) or _objects(value)
-    return ExceptionChain([_exception(entry) for entry in found])
+    return ExceptionChain([_exception(entry) for entry in found[-EXCEPTIONS_MAX:]], max(0, len(found) - EXCEPTIONS_MAX))
 
 
 def _exception(entry: _Object) -> ExceptionInfo:
@@ -85,12 +89,14 @@ def _exception(entry: _Object) -> ExceptionInfo:
 
 def _stack(value: object) -> Stack:
     frames = _object(value).get("frames")
-    return Stack([_filled(Frame, _object(frame)) for frame in frames] if isinstance(frames, list) else None)
+    if not isinstance(frames, list):
+        return Stack()
+    return Stack([_filled(Frame, _object(frame)) for frame in frames[-FRAMES_MAX:]], max(0, len(frames) - FRAMES_MAX))
 
 
 def _threads(value: object) -> Threads:
     found = _objects(_object(value).get("values")) or _objects(value)
-    threads = [_filled(Thread, thread) for thread in found]
+    threads = [_filled(Thread, thread) for thread in found[:THREADS_MAX]]
     for thread in threads:
         thread.stacktrace = _stack(thread.stacktrace)
     return Threads(threads)
@@ -98,14 +104,9 @@ def _threads(value: object) -> Threads:
 
 def _breadcrumbs(value: object) -> Breadcrumbs:
     found = _object(value).get("values") or value
-    breadcrumbs = [_filled(Breadcrumb, _object(entry)) for entry in found] if isinstance(found, list) else []
+    if not isinstance(found, list):
+        return Breadcrumbs([])
+    breadcrumbs = [_filled(Breadcrumb, _object(entry)) for entry in found[-BREADCRUMBS_MAX:]]
     for breadcrumb in breadcrumbs:
         breadcrumb.data = _filled(BreadcrumbData, _object(breadcrumb.data))
-    return Breadcrumbs(breadcrumbs)
-
-
-def _request(said: _Object) -> Request:
-    request = _filled(Request, said)
-    if "query_string" not in said:
-        request.query_string = UNSET
-    return request
+    return Breadcrumbs(breadcrumbs, max(0, len(found) - BREADCRUMBS_MAX))

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 _HOST = re.compile(r"https?://(?:[^/?#@\s]{1,100}@)?([A-Za-z0-9.-]{1,255})(?::\d{1,5})?(?=[/?#]|$)")
 _ORGANIZATION = re.compile(r"/(?:organizations|api/0/projects)/([^/?#\s]{1,100})(?:/|$)")
 _PROJECT = re.compile(r"/api/0/projects/[^/?#\s]{1,100}/([^/?#\s]{1,100})(?:/|$)")
+_OLD_WEB = re.compile(r"https?://[^/?#\s]{1,255}/([^/?#\s]{1,100})/([^/?#\s]{1,100})/(?:issues|group)/\d")
 _SAAS = ".sentry.io"
 _NOT_ORGANIZATIONS = frozenset({"www", "app", "us", "us2", "de", "eu"})
 _LINK_CHARS_MAX = 2000
@@ -33,7 +34,7 @@ def organization_of(links: Iterable[object]) -> str | None:
         if "/organizations/" in link or "/api/0/" in link:  # a quick no: most links name it as their host
             found = _ORGANIZATION.search(link, 0, _LINK_CHARS_MAX)
             if found:
-                return unquote(found[1])
+                return _slug(found[1])
         host = host_of(link)
         if host and host.endswith(_SAAS):
             slug = host.removesuffix(_SAAS)
@@ -42,9 +43,21 @@ def organization_of(links: Iterable[object]) -> str | None:
     return None
 
 
+def organization_and_project_of(link: object) -> tuple[str | None, str | None]:
+    """The slugs in ``https://HOST/ORGANIZATION/PROJECT/issues/ID/``, a link of old Sentrys; ``None`` from others."""
+    found = _OLD_WEB.match(link, 0, _LINK_CHARS_MAX) if isinstance(link, str) else None
+    if found is None or found[1] == "organizations":
+        return None, None
+    return _slug(found[1]), _slug(found[2])
+
+
 def project_of(link: object) -> str | None:
     """The project's slug, if the link is one of the API's project links."""
     if not isinstance(link, str):
         return None
     found = _PROJECT.search(link, 0, _LINK_CHARS_MAX)
-    return unquote(found[1]) if found else None
+    return _slug(found[1]) if found else None
+
+
+def _slug(quoted: str) -> str:
+    return unquote(quoted) if "%" in quoted else quoted

@@ -32,7 +32,7 @@ ACTIONS: Mapping[str, frozenset[str]] = {
 OTHERS = ("legacy", "service_hook", "glitchtip", "bugsink")
 """What comes from senders that have no resources: each is one of its own."""
 
-BUGSINK_ACTIONS = frozenset({"new", "regressed", "unmuted", "test"})
+BUGSINK_ACTIONS = frozenset({"new", "regressed", "unmuted", "still-open", "test"})
 """``alert_reason`` of Bugsink's custom webhook, in lower case."""
 
 UNKNOWN = "unknown"
@@ -103,7 +103,7 @@ def identify(sender: Sender, header: str, reading: Reading) -> Kind:
     if sender == "service_hook":
         return _checked(Kind(sender, action or "event", known=True), reading)
     if sender == "legacy":
-        return _checked(_behind_a_key(reading.body, action), reading)
+        return _checked(_behind_a_key(reading.body, action, _word(header).lower()), reading)
     named = _word(header).lower()
     shown = _shown(reading.body, action)
     if named and named not in ACTIONS:
@@ -136,8 +136,15 @@ def _plain(header: str, body: dict[str, object]) -> Kind | None:
     return kind if shown and all(isinstance(subject.get(key), dict) for key in within) else None
 
 
-def _behind_a_key(body: dict[str, object], action: str) -> Kind:
-    """Which sender it was whose secret is the URL's key: they tell themselves apart by their shapes alone."""
+def _behind_a_key(body: dict[str, object], action: str, header: str) -> Kind:
+    """Which sender it was whose secret is the URL's key: they tell themselves apart by their shapes alone.
+
+    A hook of the integration platform may come here as well, when somebody gave an integration the plugin's URL.
+    """
+    if "data" in body and ("installation" in body or header in ACTIONS):
+        resource = _shown(body, action) or (header if header in ACTIONS else None)
+        if resource is not None:
+            return Kind(resource, action or UNKNOWN, known=True, flags=("unsigned_platform_hook",))
     reason, attachments = body.get("alert_reason"), body.get("attachments")
     if "event" in body:
         return Kind("legacy", action or "triggered", known=True)

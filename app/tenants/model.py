@@ -13,8 +13,8 @@ class Match:
     """The ``when`` of a route: every key must match, any value of a key will do (globs allowed)."""
 
     conditions: Mapping[str, tuple[str, ...]]
-    """Key (``resource``, ``action``, ``project``, ``environment``, ``level``, ``rule``, ``tag:NAME``) to wanted
-    values."""
+    """Key (``resource``, ``action``, ``project``, ``environment``, ``level``, ``issue_type``,
+    ``issue_category``, ``rule``, ``tag:NAME``) to wanted values."""
     patterns: Mapping[str, tuple[Glob, ...]] = field(init=False, compare=False, repr=False)
     """The same, compiled."""
 

@@ -42,10 +42,22 @@ class Privacy:
 
     email: Policy = "drop"
     ip: Policy = "drop"
+    name: Policy | None = None
+    """Of names of private persons; ``None``: as ``email``."""
     hash_key: Secret | None = None
     """The key of ``hash``. ``None`` where neither policy needs one."""
     drop_paths: tuple[tuple[str, ...], ...] = ()
     masks: tuple[Mask, ...] = ()
+
+    @property
+    def personal(self) -> bool:
+        """Whether something of a person is taken out: a default that nearly every tenant has."""
+        return not (self.email == "keep" and self.ip == "keep" and self.names == "keep")
+
+    @property
+    def names(self) -> Policy:
+        """What becomes of names of private persons."""
+        return self.name or self.email
 
 
 def mask(pattern: str) -> Mask:

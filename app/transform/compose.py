@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 from app.model import Hook
-from app.sentry.payload import fit as fit_text
 from app.sentry.reading import ParsedHook, parse_exact, parse_lenient, parse_typed
 from app.sentry.resources import Kind
 from app.splunk.hec_event import HecEvent, Scalar
 from app.tenants.model import Destination, Match, Route
 from app.transform import routing
 from app.transform.event_time import time_of
-from app.transform.privacy.apply import apply_privacy, person_of
+from app.transform.head import head_of
+from app.transform.privacy.apply import apply_privacy
 from app.transform.privacy.payload import kept_payload
-from app.transform.schema.fields import DETAIL_NAMES, DETAIL_OF, HEAD_NAMES, HEAD_OF, SCHEMA
-from app.transform.values import TEXT_CHARS_MAX, Inexact, first, obj, one_line, text
-from app.transform.views.base import View, actor_of
-from app.transform.views.dispatch import view_of
+from app.transform.schema.fields import DETAIL_NAMES, DETAIL_OF, SCHEMA
+from app.transform.values import TEXT_CHARS_MAX, Inexact, first, one_line, text
+from app.transform.views.base import View
+from app.transform.views.dispatch import views_of
 
 NO_HOST = "unknown"
 """Splunk's ``host`` where no server is named: never Sentry's own host, never a user's address."""
@@ -37,7 +37,7 @@ class Filtered:
 
 
 class Explained(Struct, frozen=True, gc=False):
-    """What became of a hook, and which route decided it."""
+    """What became of a hook, or of one of the issues it tells of, and which route decided it."""
 
     kind: Kind
     route: int | None
@@ -45,18 +45,25 @@ class Explained(Struct, frozen=True, gc=False):
     made: HecEvent | Filtered
 
 
-def transform(hook: Hook, destination: Destination, *, event_bytes_max: int = 500_000) -> HecEvent | Filtered:
-    """Turn a hook into the hec_event that one destination gets.
+def transform(
+    hook: Hook, destination: Destination, *, event_bytes_max: int = 500_000
+) -> tuple[HecEvent, ...] | Filtered:
+    """Turn a hook into the hec_events that one destination gets: one, or one for each issue that the hook tells of.
 
     Never raises, whatever the payload: what cannot be read as a known resource becomes ``sentry:unknown`` with
     everything kept. Pure: the same hook and destination give the same bytes. ``event_bytes_max`` bounds the
-    JSON of ``event`` in bytes (values under ``budget.EVENT_BYTES_MIN`` count as that).
+    JSON of each ``event`` in bytes (values under ``budget.EVENT_BYTES_MIN`` count as that).
     """
-    return explain(hook, destination, event_bytes_max=event_bytes_max).made
+    explained = explain(hook, destination, event_bytes_max=event_bytes_max)
+    made = explained[0].made
+    if len(explained) == 1:
+        return (made,) if isinstance(made, HecEvent) else made
+    hec_events = tuple(one.made for one in explained if isinstance(one.made, HecEvent))
+    return hec_events or Filtered(getattr(made, "reason", ""))
 
 
-def explain(hook: Hook, destination: Destination, *, event_bytes_max: int = 500_000) -> Explained:
-    """As ``transform``, with the kind of hook and the route it took."""
+def explain(hook: Hook, destination: Destination, *, event_bytes_max: int = 500_000) -> list[Explained]:
+    """As ``transform``, with the kind of hook and the route that each took; at least one."""
     try:
         return _explain(hook, destination, parse_typed(hook) or parse_lenient(hook), event_bytes_max)
     except Inexact:
@@ -65,25 +72,45 @@ def explain(hook: Hook, destination: Destination, *, event_bytes_max: int = 500_
 
 def _explain(
     hook: Hook, destination: Destination, parsed: ParsedHook, bytes_max: int, *, exact: bool = False
-) -> Explained:
-    kind, view = view_of(parsed)
-    head = _head(hook, destination, parsed, kind, view)
+) -> list[Explained]:
+    kind, views = views_of(parsed)
+    shared = _Shared(hook, destination, parsed, kind, bytes_max, exact)
+    if len(views) == 1:
+        return [_made(shared, views[0], hook.delivery_id)]
+    return [_made(shared, view, f"{hook.delivery_id}-{number}") for number, view in enumerate(views, start=1)]
+
+
+class _Shared(Struct, frozen=True, gc=False):
+    """What the hec_events of one hook have in common."""
+
+    hook: Hook
+    destination: Destination
+    parsed: ParsedHook
+    kind: Kind
+    bytes_max: int
+    exact: bool
+
+
+def _made(of: _Shared, view: View, delivery_id: str) -> Explained:
+    """Route, take out what must not leave, and fit one view into its budget."""
+    hook, destination, kind = of.hook, of.destination, of.kind
+    head = head_of(hook, destination, of.parsed, kind=kind, view=view, delivery_id=delivery_id)
     if destination.own_projects and routing.is_own(head, destination.own_projects):
         return Explained(kind, None, Filtered("it stems from the relay's own Sentry project (own_projects)"))
     number, route = None, _NO_ROUTE
     if destination.routes:
         number = routing.pick(destination.routes, routing.facts_of(head, view.detail))
         route = _NO_ROUTE if number is None else destination.routes[number]
-        if reason := routing.filtered_by(route, text(head.get("issue_id")) or hook.delivery_id):
+        if reason := routing.filtered_by(route, text(head.get("issue_id")) or delivery_id):
             return Explained(kind, number, Filtered(reason))
     fitted = apply_privacy(
         head,
         _detail(kind, view, destination),
-        kept_payload(kind, parsed.fault, hook.payload, destination, bytes_max),
+        kept_payload(kind, of.parsed.fault, hook.payload, destination, of.bytes_max),
         privacy=destination.privacy,
         person=view.person,
-        bytes_max=bytes_max,
-        exact=exact,
+        bytes_max=of.bytes_max,
+        exact=of.exact,
     )
     made = HecEvent(
         time=time_of(view.occurred_at, hook),
@@ -96,39 +123,6 @@ def _explain(
         event_json=fitted.encoded,
     )
     return Explained(kind, number, made)
-
-
-def _head(hook: Hook, destination: Destination, parsed: ParsedHook, kind: Kind, view: View) -> dict[str, object]:
-    """The head in the schema's order, without what is absent. There is always a title."""
-    fields = view.head
-    fields["schema"] = SCHEMA
-    fields["tenant"] = fit_text(hook.tenant or destination.tenant)[:100]
-    fields["resource"] = kind.resource
-    fields["action"] = kind.action
-    if not fields.get("title"):
-        fields["title"] = f"{kind.resource} {kind.action}".replace("_", " ")
-    fields["actor"] = actor = actor_of(parsed.actor)
-    fields["actor_name"] = actor.get("name")
-    fields["delivery_id"] = hook.delivery_id
-    if hook.received_at > 0:  # not even for "not a number"
-        fields["received"] = round(hook.received_at, 3)
-    installation = obj(parsed.installation)
-    if not fields.get("installation"):
-        fields["installation"] = text(installation.get("uuid"), 64) or hook.installation
-    if not fields.get("organization"):  # some payloads carry the whole installation, which names its organization
-        fields["organization"] = text(obj(installation.get("organization")).get("slug"))
-    if hook.same_body_as:
-        fields["same_body_as"] = hook.same_body_as
-    if kind.flags:
-        fields["resource_header"], fields["flags"] = kind.header, list(kind.flags)
-    if view.person is not None:
-        fields.update(person_of(view.person, destination.privacy))
-    get = fields.get
-    return {
-        name: value
-        for name in HEAD_OF.get(kind.resource, HEAD_NAMES)
-        if (value := get(name)) or (value is not None and (value is False or value == 0))
-    }
 
 
 def _detail(kind: Kind, view: View, destination: Destination) -> dict[str, object]:

@@ -15,7 +15,7 @@ Facts = Mapping[str, tuple[str, ...]]
 TAG = "tag:"
 """Begins the key of a condition on a tag: ``tag:team``."""
 
-_SINGLE = ("resource", "action", "environment", "level")
+_SINGLE = ("resource", "action", "environment", "level", "issue_type", "issue_category")
 
 
 def pick(routes: Sequence[Route], facts: Facts) -> int | None:

@@ -27,6 +27,8 @@ class Fitted(Struct, frozen=True, gc=False):
 
     event: dict[str, object]
     encoded: bytes
+    whole: bool
+    """Nothing was left out."""
 
 
 def fit(head: dict[str, object], detail: dict[str, object], bytes_max: int) -> Fitted:
@@ -39,21 +41,33 @@ def fit(head: dict[str, object], detail: dict[str, object], bytes_max: int) -> F
     encoded = orjson.dumps(event)
     size = len(encoded)
     if size <= bytes_max and (size <= HEAD_BYTES_MAX or _size(head) <= HEAD_BYTES_MAX):
-        return Fitted(event, encoded)
+        return Fitted(event, encoded, whole=True)
     event = _trimmed(head, detail, bytes_max)
-    return Fitted(event, orjson.dumps(event))
+    return Fitted(event, orjson.dumps(event), whole=False)
 
 
 def _trimmed(head: dict[str, object], detail: dict[str, object], bytes_max: int) -> dict[str, object]:
     head_max = min(HEAD_BYTES_MAX, bytes_max)
-    if _size(head) > head_max:
-        head, detail = _fit_head(head, detail, head_max)
-    event = head | detail
+    listed = head.get("trimmed")
+    names = [str(name) for name in listed] if isinstance(listed, list) else []
+    head = {name: value for name, value in head.items() if name != "trimmed"}
+    if _size(head) + _size(names) > head_max:
+        head, detail = _fit_head(head, detail, names, head_max)
+    event = _joined(head, names, detail)
     if _size(event) <= bytes_max:
         return event
     if _size(head) > bytes_max - _TRIMMED_ROOM:
-        head, detail = _fit_head(head, detail, head_max)
-    return _fit_detail(head, detail, bytes_max)
+        head, detail = _fit_head(head, detail, names, head_max)
+    return _joined(head, names, _fit_detail(head, detail, names, bytes_max))
+
+
+def _joined(head: dict[str, object], names: list[str], detail: dict[str, object]) -> dict[str, object]:
+    """Head and detail, with ``trimmed`` in front of the tags, where the schema has it."""
+    if not names:
+        return head | detail
+    tags = {"tags": head["tags"]} if "tags" in head else {}
+    front = {name: value for name, value in head.items() if name != "tags"}
+    return front | {"trimmed": list(dict.fromkeys(names))} | tags | detail
 
 
 def cut(text: str, bytes_max: int) -> str:
@@ -75,11 +89,11 @@ def _size(value: object) -> int:
 
 
 def _fit_head(
-    head: dict[str, object], detail: dict[str, object], bytes_max: int
+    head: dict[str, object], detail: dict[str, object], names: list[str], bytes_max: int
 ) -> tuple[dict[str, object], dict[str, object]]:
     tags = head.get("tags")
     room = bytes_max - _TRIMMED_ROOM - (_TAGS_ROOM if isinstance(tags, dict) and bytes_max == HEAD_BYTES_MAX else 0)
-    head = _shrunk({name: value for name, value in head.items() if name != "tags"}, room)
+    head = _shrunk({name: value for name, value in head.items() if name != "tags"}, names, room)
     if isinstance(tags, dict):
         near, far = _split(tags, bytes_max - _TRIMMED_ROOM - _size(head) - len('"tags":,'))
         head = head | ({"tags": near} if near else {})
@@ -93,7 +107,7 @@ def _fit_head(
     return head, detail
 
 
-def _shrunk(head: dict[str, object], bytes_max: int) -> dict[str, object]:
+def _shrunk(head: dict[str, object], names: list[str], bytes_max: int) -> dict[str, object]:
     """The head with its texts cut, step by step; if that is not enough, without its last fields."""
     for step in _STEPS:
         if _size(head) <= bytes_max:
@@ -104,7 +118,8 @@ def _shrunk(head: dict[str, object], bytes_max: int) -> dict[str, object]:
         if _size(head) <= bytes_max:
             break
         del head[name]
-        head["trimmed"] = ["head"]
+        if "head" not in names:
+            names.append("head")
     return head
 
 
@@ -135,26 +150,23 @@ def _split(tags: dict[str, object], bytes_max: int) -> tuple[dict[str, object], 
     return near, far
 
 
-def _fit_detail(head: dict[str, object], detail: dict[str, object], bytes_max: int) -> dict[str, object]:
+def _fit_detail(
+    head: dict[str, object], detail: dict[str, object], names: list[str], bytes_max: int
+) -> dict[str, object]:
     """Leave out sections from the back until the rest fits; a payload is cut, as text, before it goes."""
     base = _size(head)
     sizes = {name: _size(section) + len(name) + len('"":,') for name, section in detail.items()}
     kept = dict(detail)
-    trimmed: list[str] = []
-    for name in reversed(detail):
-        room = bytes_max - base - _size(("head", *trimmed, name)) - len('"trimmed":,')
+    for gone, name in enumerate(reversed(detail)):
+        room = bytes_max - base - _size([*names, name]) - len('"trimmed":,')
         others = sum(sizes[other] for other in kept) - sizes[name]
-        if trimmed and others + sizes[name] <= room:
+        if gone and others + sizes[name] <= room:
             break
-        trimmed.append(name)
+        names.append(name)
         section = kept.pop(name)
         text_max = room - others - len('"payload_text":,')
         if name in _PAYLOAD and text_max >= _TEXT_BYTES_MIN:
             text = section if isinstance(section, str) else orjson.dumps(section).decode()
             kept["payload_text"] = cut(text, text_max)
             break
-    # In front of the tags, where the schema has it.
-    said = ("head", *trimmed) if "trimmed" in head else tuple(trimmed)
-    tags = {"tags": head["tags"]} if "tags" in head else {}
-    front = {name: value for name, value in head.items() if name not in ("tags", "trimmed")}
-    return front | {"trimmed": list(said)} | tags | kept
+    return kept

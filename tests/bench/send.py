@@ -15,11 +15,11 @@ import uvloop
 from app.main import delivery_limits_of
 from app.settings import load_settings
 from app.splunk.encode import compress, encode, join
-from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
 from app.transform import transform
 from tests.bench.delivering import Hooks, Seen, Tenants, fill, hooks, silent_log, spool, supervisor, tenants
 from tests.bench.stand_in import stand_in
+from tests.goldens import only
 
 AIM = 0.7
 
@@ -111,8 +111,7 @@ def _batches(make: Hooks, destination: Destination, count: int) -> list[bytes]:
     size = 0
     for _ in range(count):
         hook = make("tenant-0")
-        made = transform(hook, destination, event_bytes_max=limits.event_bytes_max)
-        assert isinstance(made, HecEvent)
+        made = only(transform(hook, destination, event_bytes_max=limits.event_bytes_max))
         envelope = encode(made, delivery_id=hook.delivery_id)
         if len(batch) == limits.batch_hec_events_max or size + len(envelope) > limits.batch_bytes_max:
             bodies.append(compress(join(batch), limits.gzip_level))

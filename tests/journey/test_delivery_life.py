@@ -16,6 +16,7 @@ from app.metrics import Metrics
 from app.model import Cause, Hook, State, Stream
 from app.sandbox.splunk import Fault, HecToken, StandInSplunk
 from app.transform import transform
+from tests.goldens import only
 from tests.journey.delivery_world import (
     Counting,
     Flaky,
@@ -201,8 +202,8 @@ async def test_a_hec_event_that_splunk_would_refuse_is_not_sent(tmp_path: Path) 
     """The validator stands before the wire: the faults are the dead letter's words."""
 
     def blank(hook: Hook, destination: Any, *, event_bytes_max: int) -> Any:
-        made: Any = transform(hook, destination, event_bytes_max=event_bytes_max)
-        return msgspec.structs.replace(made, host="", time="1E9")
+        made = only(transform(hook, destination, event_bytes_max=event_bytes_max))
+        return (msgspec.structs.replace(made, host="", time="1E9"),)
 
     async with StandInSplunk([]) as splunk, acme(tmp_path, splunk) as here:
         await here.accept(1)

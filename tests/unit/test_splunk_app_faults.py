@@ -49,8 +49,8 @@ BREAKS: list[tuple[str, str, str, str]] = [
     (
         f"{VIEWS}/sentry_overview.xml",
         "dc(user_id)",
-        "dc(user_name)",
-        "neither in the events nor made before: user_name",
+        "dc(user_nickname)",
+        "neither in the events nor made before: user_nickname",
     ),
     (f"{VIEWS}/sentry_overview.xml", "strftime(last", "strftme(last", "no function strftme()"),
     (f"{VIEWS}/sentry_overview.xml", "by _time, relay_resource", "by _time, resource", "not indexed: resource"),

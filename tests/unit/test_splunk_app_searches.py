@@ -164,7 +164,7 @@ def test_no_search_loses_what_has_less_to_say() -> None:
     ):
         counted = sum(found[column] for found in runner(engine, pages[page])(source).rows)
         lost[source] = engine.run(f"`{macro}` | stats count").rows[0]["count"] - counted
-    alerts = {each["alert_id"] for each in events if each.get("alert_id")}
+    alerts = {each["alert_id"] for each in events if each["resource"] == "metric_alert"}
     episodes = runner(engine, pages["sentry_alerts"])("ds_episodes").rows
     lost["ds_episodes"] = len(alerts) - len(episodes)
     assert lost == dict.fromkeys(lost, 0)

@@ -7,6 +7,7 @@ from app.model import Hook
 from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination, Match, Route
 from app.transform import Filtered, transform
+from tests.goldens import only
 
 
 def _hook(
@@ -42,9 +43,7 @@ def _error(**event: object) -> dict[str, object]:
 
 
 def _made(hook: Hook, destination: Destination) -> HecEvent:
-    made = transform(hook, destination)
-    assert isinstance(made, HecEvent)
-    return made
+    return only(transform(hook, destination))
 
 
 @pytest.mark.parametrize(

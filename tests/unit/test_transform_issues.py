@@ -3,17 +3,16 @@
 import orjson
 
 from app.model import Hook
-from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
 from app.transform import transform
+from tests.goldens import only
 
 DESTINATION = Destination(tenant="acme", name="main", url="https://s", hec_token=None, hec_token_ref="env:T")
 
 
 def _event(resource: str, body: dict[str, object]) -> dict[str, object]:
     hook = Hook(delivery_id="ab" * 16, tenant="acme", resource=resource, payload=orjson.dumps(body))
-    made = transform(hook, DESTINATION)
-    assert isinstance(made, HecEvent)
+    made = only(transform(hook, DESTINATION))
     return orjson.loads(made.event_json)  # type: ignore[no-any-return]  # it is an object always
 
 

@@ -7,13 +7,12 @@ import orjson
 import pytest
 
 from app.model import Hook, Secret
-from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
 from app.tenants.privacy import MARK, Privacy, mask
 from app.transform import transform
 from app.transform.privacy.paths import kept_of
 from app.transform.privacy.personal import hashed
-from tests.goldens import NAMES, made_of
+from tests.goldens import NAMES, hook_of, only
 
 KEY = Secret("env:KEY", b"0123456789abcdef")
 DESTINATION = Destination(tenant="acme", name="main", url="https://s", hec_token=None, hec_token_ref="env:T")
@@ -34,8 +33,7 @@ HOOK: dict[str, Any] = {
 def _event(error: dict[str, Any], detail: Any = "summary", **rules: Any) -> dict[str, Any]:
     destination = replace(DESTINATION, privacy=Privacy(**rules), detail=detail)
     payload = orjson.dumps({"action": "created", "data": {"error": error}})
-    made = transform(Hook(delivery_id="ab" * 16, tenant="acme", resource="error", payload=payload), destination)
-    assert isinstance(made, HecEvent)
+    made = only(transform(Hook(delivery_id="ab" * 16, tenant="acme", resource="error", payload=payload), destination))
     assert made.event_json == orjson.dumps(made.event)
     return dict(made.event)
 
@@ -159,8 +157,7 @@ def test_dropped_paths_are_gone_from_head_detail_and_payload() -> None:
     assert "breadcrumbs" not in event
     assert "contexts" not in event["payload"]["data"]["error"]
     broken = Hook(delivery_id="ab" * 16, tenant="acme", resource="tide", payload=b'{"contexts": "x')
-    made = transform(broken, replace(DESTINATION, privacy=Privacy(**rules)))
-    assert isinstance(made, HecEvent)
+    made = only(transform(broken, replace(DESTINATION, privacy=Privacy(**rules))))
     assert "payload_text" not in made.event
 
 
@@ -194,8 +191,7 @@ def test_detail_none_is_the_head_alone() -> None:
     assert {"exceptions", "contexts", "breadcrumbs", "message", "request"} & event.keys() == set()
     assert event["tags"]["plan"] == "pro"
     unknown = Hook(delivery_id="ab" * 16, tenant="acme", resource="tide", payload=b'{"a":1}')
-    made = transform(unknown, replace(DESTINATION, detail="none"))
-    assert isinstance(made, HecEvent)
+    made = only(transform(unknown, replace(DESTINATION, detail="none")))
     assert "payload" not in made.event
 
 
@@ -203,17 +199,19 @@ def test_detail_none_is_the_head_alone() -> None:
 def test_detail_full_ends_in_the_payload(name: str) -> None:
     """After the same head and summary, cleared; what there is no room for is said."""
     destination = replace(DESTINATION, detail="full")
-    summary, full = made_of(name, DESTINATION).event, made_of(name, destination).event
-    assert list(full)[:-1] == list(summary)
-    assert list(full)[-1] == "payload"
+    summary, full = (transform(hook_of(name), each) for each in (DESTINATION, destination))
+    assert isinstance(summary, tuple)
+    assert isinstance(full, tuple)
+    for short, long in zip(summary, full, strict=True):
+        assert list(long.event)[:-1] == list(short.event)
+        assert list(long.event)[-1] == "payload"
 
 
 def test_a_full_payload_without_room_is_cut_and_said() -> None:
     """The summary stays whole."""
     payload = orjson.dumps({"action": "created", "data": {"error": {"title": "t", "extra": ["x" * 100] * 130}}})
     hook = Hook(delivery_id="ab" * 16, tenant="acme", resource="error", payload=payload)
-    made = transform(hook, replace(DESTINATION, detail="full"), event_bytes_max=8_000)
-    assert isinstance(made, HecEvent)
+    made = only(transform(hook, replace(DESTINATION, detail="full"), event_bytes_max=8_000))
     assert made.event["trimmed"] == ["payload"]
     assert list(made.event)[-1] == "payload_text"
     assert 7_800 < len(made.event_json) <= 8_000
@@ -235,6 +233,5 @@ def test_numbers_and_nul_are_read_exactly_where_they_matter() -> None:
     """The quick reader rounds the one and lets the other through."""
     error = rb'{"title":"a\u0000b","project":18446744073709551617,"extra":{"n":1e300}}'
     payload = rb'{"action":"created","data":{"error":%s}}' % error
-    made = transform(Hook(delivery_id="ab" * 16, tenant="acme", resource="error", payload=payload), DESTINATION)
-    assert isinstance(made, HecEvent)
+    made = only(transform(Hook(delivery_id="ab" * 16, tenant="acme", resource="error", payload=payload), DESTINATION))
     assert (made.event["title"], made.event["project_id"]) == ("a\ufffdb", "18446744073709551617")

@@ -4,17 +4,16 @@ import orjson
 import pytest
 
 from app.model import Hook
-from app.splunk.hec_event import HecEvent
 from app.tenants.model import Destination
 from app.transform import transform
+from tests.goldens import only
 
 DESTINATION = Destination(tenant="acme", name="main", url="https://s", hec_token=None, hec_token_ref="env:T")
 
 
 def _event(error: dict[str, object]) -> dict[str, object]:
     payload = orjson.dumps({"action": "created", "data": {"error": error}})
-    made = transform(Hook(delivery_id="ab" * 16, tenant="acme", resource="error", payload=payload), DESTINATION)
-    assert isinstance(made, HecEvent)
+    made = only(transform(Hook(delivery_id="ab" * 16, tenant="acme", resource="error", payload=payload), DESTINATION))
     return dict(made.event)
 
 
@@ -79,14 +78,12 @@ def test_a_frame_is_told_as_far_as_it_is_known(frame: dict[str, object], told: s
     ("said", "own"),
     [
         ({"in_app": True}, True),
-        ({"in_app": None, "inApp": True}, True),
-        ({"in_app": False, "inApp": True}, False),
         ({"in_app": "yes"}, False),
         ({"in_app": None}, False),
     ],
 )
 def test_a_frame_is_the_applications_own_where_sentry_says_so(said: dict[str, object], own: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """In either spelling of the word; the normalised event's counts first."""
+    """And nowhere else."""
     event = _event({"exception": {"values": [{"type": "E", "stacktrace": {"frames": [_frame(**said)]}}]}})
     chain = event["exceptions"]
     assert isinstance(chain, list)

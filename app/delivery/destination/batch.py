@@ -1,13 +1,15 @@
 """Batches: what is in them, and how an answer divides them. Pure."""
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Generic, TypeVar
 
 from app.delivery.destination.rate import batch_limit
 from app.model import Attempt, Delivery, Secret, Stream
-from app.splunk.answers import Rest, Verdict
+from app.splunk.answers import Answer, Rest, Scope, Verdict, judge
 from app.splunk.encode import WAITED_BYTES_MAX, join, mark, with_waited
 
 _T = TypeVar("_T")
@@ -15,28 +17,38 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PendingEvent:
-    """A claimed delivery with its hec_event, encoded."""
+    """A claimed delivery with its hec_events, encoded; nearly always one."""
 
     delivery: Delivery
     """Without its payload, which the spool keeps."""
     envelope: bytes
-    """As encoded; each post adds how long it has waited."""
+    """As encoded, one a line; each post adds how long it has waited."""
     tried: tuple[Attempt, ...] = ()
     """The posts since it was claimed, oldest first."""
     refused_once: bool = False
     """It was refused alone, by something other than Splunk, while Splunk itself was well."""
+    count: int = 1
+    """Lines of the envelope. All are settled, or none."""
 
     @property
     def size(self) -> int:
         """Most bytes that it takes in a body, the line's end included."""
-        return len(self.envelope) + WAITED_BYTES_MAX + 1
+        return len(self.envelope) + WAITED_BYTES_MAX * self.count + 1
+
+    def body(self, now: float) -> bytes:
+        """The lines as they are posted at ``now``, in Unix seconds."""
+        waited_s = now - self.delivery.hook.received_at
+        if self.count == 1:
+            return with_waited(self.envelope, waited_s)
+        return join([with_waited(line, waited_s) for line in self.envelope.split(b"\n")])
 
     def posted(self, attempt: Attempt, *, refused_once: bool = False) -> "PendingEvent":
         """The same after a post that did not deliver it, to be posted again; marked if Splunk may have it already."""
         tried = (*self.tried, attempt)
         envelope = self.envelope
         if attempt.ambiguous:
-            envelope = mark(envelope, self.delivery.attempts + len(tried) + 1)
+            attempts = self.delivery.attempts + len(tried) + 1
+            envelope = join([mark(line, attempts) for line in envelope.split(b"\n")])
         return replace(self, tried=tried, refused_once=refused_once, envelope=envelope)
 
     def accepted(self, attempt: Attempt) -> "PendingEvent":
@@ -66,7 +78,24 @@ class Batch:
 
     def body(self, now: float) -> bytes:
         """What is posted at ``now`` (Unix seconds), before gzip."""
-        return join([with_waited(each.envelope, now - each.delivery.hook.received_at) for each in self.hec_events])
+        return join([each.body(now) for each in self.hec_events])
+
+    def judge(self, answer: Answer, *, gzipped: bool) -> Verdict:
+        """What an answer means for the deliveries of this batch.
+
+        Splunk counts hec_events. Of a delivery with several it may have taken the first ones: such a delivery counts as
+        not taken, and what is sent of it again is marked as a possible double.
+        """
+        if all(each.count == 1 for each in self.hec_events):
+            return judge(answer, len(self.hec_events), gzipped=gzipped)
+        number, place = (answer.body.invalid_event_number if answer.body else None) or 0, 0
+        ends = list(accumulate(each.count for each in self.hec_events))
+        if answer.body is not None and 0 < number < ends[-1]:
+            place = bisect_right(ends, number)
+            answer = replace(answer, body=replace(answer.body, invalid_event_number=place))
+        verdict = judge(answer, len(self.hec_events), gzipped=gzipped)
+        partly = number != ([0, *ends][place]) or (verdict.scope is Scope.LANE and "," in (self.index or ""))
+        return replace(verdict, ambiguous=True) if partly and verdict.rest is not Rest.NOTHING else verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +130,16 @@ def divide(sent: Sequence[_T], verdict: Verdict) -> Division[_T]:
 def take(queue: deque[PendingEvent], *, bytes_max: int, count_max: int) -> tuple[PendingEvent, ...]:
     """Remove the next batch from the left of ``queue``, within both limits; a hec_event beyond them comes alone."""
     taken: list[PendingEvent] = []
-    size = 0
+    size = count = 0
     room = count_max
-    while queue and len(taken) < room:
+    while queue and count < room:
         hec_event = queue[0]
         size += hec_event.size
         delivery = hec_event.delivery
         if delivery.attempts or delivery.ambiguous:
             room = min(room, batch_limit(attempts=delivery.attempts, ambiguous=delivery.ambiguous, most=count_max))
-        if taken and (size > bytes_max or len(taken) >= room):
+        count += hec_event.count
+        if taken and (size > bytes_max or count > room):
             break
         taken.append(queue.popleft())
     return tuple(taken)

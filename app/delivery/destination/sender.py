@@ -20,7 +20,7 @@ from app.delivery.destination.outcomes import OutcomeWriter
 from app.delivery.destination.rate import Flow, decrease, increase, reset, shrink_body
 from app.delivery.interfaces import DeliveryContext
 from app.model import Attempt, Stream
-from app.splunk.answers import Answer, Outcome, Rest, Scope, Verdict, judge
+from app.splunk.answers import Answer, Outcome, Rest, Scope, Verdict
 from app.splunk.codes import code_label
 from app.splunk.encode import gzipped
 from app.tenants.model import Destination
@@ -166,7 +166,7 @@ class DestinationSender:
         try:
             with self._life.posting(batch, at):
                 answer = await self._client.post(body, hec_token=batch.hec_token, gzip_level=gzip_level)
-                verdict = judge(answer, len(batch.hec_events), gzipped=gzipped(len(body), gzip_level))
+                verdict = batch.judge(answer, gzipped=gzipped(len(body), gzip_level))
                 if verdict.confirm:
                     verdict = await self._confirm(batch, verdict)
         finally:

@@ -155,6 +155,7 @@ class _Assembly:
         return Privacy(
             email=cast("Policy", entry.email),
             ip=cast("Policy", entry.ip),
+            name=cast("Policy | None", entry.name),
             hash_key=key,
             drop_paths=tuple(tuple(each.replace("{}", "").split(".")) for each in entry.drop_paths),
             masks=tuple(map(mask, entry.mask)),

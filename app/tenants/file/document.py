@@ -39,6 +39,8 @@ class WhenEntry(Entry):
     action: Wanted | None = None
     project: Wanted | None = None
     environment: Wanted | None = None
+    issue_type: Wanted | None = None
+    issue_category: Wanted | None = None
     level: Wanted | None = None
     rule: Wanted | None = None
     tag: dict[Line, Wanted] | None = None
@@ -164,17 +166,18 @@ class PrivacyEntry(Entry):
 
     email: Policy = "drop"
     ip: Policy = "drop"
+    name: Policy | None = None
     hash_key: Reference | None = None
     drop_paths: Annotated[tuple[Path, ...], Field(max_length=100)] = ()
     mask: Annotated[tuple[Pattern, ...], Field(max_length=50)] = ()
 
     @model_validator(mode="after")
     def _a_key_to_hash_with(self) -> Self:
-        hashes = "hash" in (self.email, self.ip)
+        hashes = "hash" in (self.email, self.ip, self.name)
         if hashes and self.hash_key is None:
             raise ValueError("hashes addresses, so it needs a hash_key")
         if self.hash_key is not None and not hashes:
-            raise ValueError("hashes neither email nor ip, so hash_key has nothing to hold for")
+            raise ValueError("hashes neither email nor ip nor name, so hash_key has nothing to hold for")
         return self
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 FILTERED = "[Filtered]"
 """Stands in place of what was taken out: Sentry's own mark."""
 
-Personal = Literal["email", "ip"]
+Personal = Literal["email", "ip", "name"]
 
 GAP = r"(?:%(?:5[bd]|2[02])|[^a-z0-9=:]|\\(?:[nrtbf]|u[0-9a-f]{4}))*"
 """What may stand between the words of a name and behind it, also brackets, quotes and blanks as a URL has them;
@@ -88,14 +88,16 @@ def personal_name(name: str) -> Personal | None:
 
 
 @lru_cache(4_096)  # names repeat from event to event
-def _kind(lowered: str) -> Literal["secret", "email", "ip"] | None:
+def _kind(lowered: str) -> Literal["secret", "email", "ip", "name"] | None:
+    if lowered == "user.name":
+        return "name"
     if not lowered.endswith(_LAST_WORDS) and lowered[-1:] in _LETTERS:
         return None
     if _SECRET.fullmatch(lowered):
         return "secret"
     if _EMAIL.fullmatch(lowered):
         return "email"
-    return "ip" if _IP.fullmatch(lowered) else None
+    return "ip" if _IP.fullmatch(lowered) and not lowered.startswith("server") else None
 
 
 def grant_code(value: object) -> bool:

@@ -4,7 +4,7 @@ Two looks: ``redact`` walks values (keys, lists of header pairs, ``{"name", "val
 ``scrub`` (in ``scrubbing``) reads text, which may be a URL, a log line, or JSON that nobody could parse.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from app.tenants.privacy import Privacy
 from app.transform.privacy.names import FILTERED, grant_code, query_secret, secret_name
@@ -18,7 +18,9 @@ LEVELS_MAX = 60
 _INSTALLATIONS = frozenset({"installation", "installations"})
 _QUERIES = frozenset({"query", "query_string"})
 """Under these stands the query of a URL, alone."""
-_NEVER = frozenset({"_meta"})
+PEOPLE = frozenset({"user", "feedback"})
+"""Under these stand objects with a person's ``name``."""
+NEVER = frozenset({"_meta"})
 """Sentry's remarks on what it filtered, which may hold what was there before."""
 
 
@@ -50,16 +52,16 @@ class Redaction:
             raise TooDeep
         if isinstance(value, list):
             return self._list(value, within, level + 1)
-        named = _entry_name(value)
+        named = entry_name(value)
         return {
-            self.text(key): self._value(named if key == "value" and named else key, item, within, level + 1)
+            self.text(key): self.entry(named if key == "value" and named else key, item, within, level + 1)
             for key, item in value.items()
-            if key not in _NEVER
+            if key not in NEVER
         }
 
     def field(self, name: str, value: object) -> object:
         """As ``redact``, of what stands under a name of the schema's own."""
-        return self._value(name, value, "", 0)
+        return self.entry(name, value, "", 0)
 
     def text(self, text: str, *, broken: bool = False, query: bool = False) -> str:
         """The text without what must not leave. ``broken`` and ``query`` say what it is, as for ``scrub``."""
@@ -72,29 +74,31 @@ class Redaction:
             text = mask.apply(text)
         return text
 
-    def _value(self, key: str, value: object, within: str, level: int) -> object:
+    def entry(self, key: str, value: object, within: str, level: int) -> object:
         """What stands under a key, or what stands in its place."""
         if value is None or isinstance(value, bool) or value == "":
             return value
-        if key.lower() == "code":
-            if within.lower() in _INSTALLATIONS or grant_code(value):
-                return FILTERED
-        elif secret_name(key):
+        if self.hides(key, value, within):
             return FILTERED
-        if isinstance(value, str) and (instead := self._addresses.replacement_for(key, value)) is not None:
-            return instead
         if isinstance(value, str):
-            return self.text(value, query=key in _QUERIES)
+            instead = self._addresses.replacement_for(_named(key, within), value)
+            return self.text(value, query=key in _QUERIES) if instead is None else instead
         return self.redact(value, within=key, level=level)
+
+    def hides(self, key: str, value: object, within: str) -> bool:
+        """Whether nothing that stands under this key may be seen. ``within``: the key of the object with the key."""
+        if key.lower() == "code":
+            return within.lower() in _INSTALLATIONS or grant_code(value)
+        return secret_name(key)
 
     def _list(self, value: list[object], within: str, level: int) -> list[object]:
         """A list; of ``["Authorization", "..."]``, how Sentry writes headers and cookies, the name counts."""
         name, second = (value[0], value[1]) if len(value) > 1 else (None, None)
         if isinstance(name, str) and isinstance(second, str | list):
             hidden = within in _QUERIES and isinstance(second, str) and query_secret(name, second)
-            instead = FILTERED if hidden else self._value(name, second, "", level)
+            instead = FILTERED if hidden else self.entry(name, second, "", level)
             return [self.text(name), instead, *(self.redact(item, level=level) for item in value[2:])]
-        return [self._value(within, item, "", level) for item in value]
+        return [self.entry(within, item, "", level) for item in value]
 
     def _number(self, value: object) -> object:
         """A number may be what a mask is meant for: a card's, written without quotes."""
@@ -107,7 +111,12 @@ class Redaction:
         return value if masked == spelled else masked
 
 
-def _entry_name(value: dict[str, object]) -> str | None:
+def _named(key: str, within: str) -> str:
+    """The key, with the object's where only that tells that it is a person's name."""
+    return "user.name" if key == "name" and within in PEOPLE else key
+
+
+def entry_name(value: Mapping[str, object]) -> str | None:
     """The name in ``{"name": "Authorization", "value": "..."}``: how Sentry writes settings."""
     name = value.get("name", value.get("key"))
     return name if isinstance(name, str) else None

@@ -70,10 +70,10 @@ HEAD: tuple[Field, ...] = (
     Field("organization_id", "string", "Id of the organization", "metric_alert, installation"),
     Field("url", "string", "Link for people", "events, issues, metric_alert, seer, glitchtip, bugsink"),
     Field("environment", "string", "Environment", "events, metric_alert, glitchtip"),
-    Field("release", "string", "Release", "events, glitchtip"),
+    Field("release", "string", "Release", "events, glitchtip, bugsink"),
     Field("issue_id", "string", "Id of the issue", "events, issues, comment, seer, glitchtip, bugsink"),
     Field("short_id", "string", "Id of the issue as people say it", "issues, seer, bugsink"),
-    Field("event_id", "string", "Id of the error event", "events"),
+    Field("event_id", "string", "Id of the error event", "events, glitchtip"),
     Field("rule", "string", "Name of the alert rule that triggered", "alerts, legacy"),
     Field("rule_id", "string", "Id of the alert rule", "alerts"),
     Field(
@@ -82,15 +82,22 @@ HEAD: tuple[Field, ...] = (
         "What made the rule trigger: the metric alert's threshold, the activity's type",
         "activity_alert, metric_alert",
     ),
-    Field("alert_id", "string", "Id of the metric alert's incident", "metric_alert"),
+    Field(
+        "alert_id",
+        "string",
+        "Id of the metric alert's incident; of a metric issue, of its alert",
+        "metric_alert, event_alert",
+    ),
+    Field("detector_id", "string", "Id of the detector that found the issue", "event_alert"),
+    Field("monitor_id", "string", "Id of the uptime monitor", "glitchtip"),
     Field("comment_id", "string", "Id of the comment", "comment"),
     Field("run_id", "string", "Id of the Seer run", "seer"),
     Field("build_id", "string", "Id of the mobile build", "preprod_artifact"),
     Field(
         "status",
         "string",
-        "Status of the issue, installation or build",
-        "issues, metric_alert, installation, preprod_artifact, bugsink",
+        "Status of the issue, installation, build or monitor",
+        "issues, metric_alert, installation, preprod_artifact, bugsink, glitchtip",
     ),
     Field("substatus", "string", "What kind of that status", "issues, bugsink"),
     Field("priority", "string", "Priority of the issue", "issues"),
@@ -100,10 +107,23 @@ HEAD: tuple[Field, ...] = (
     Field("actor", "object", "Who acted: type, id, name", "signed"),
     Field("first_seen", "string", "When it began, ISO 8601 in UTC", "issues, metric_alert, bugsink"),
     Field("last_seen", "string", "When it was last seen, ISO 8601 in UTC", "issues, bugsink"),
-    Field("count", "number", "Events of the issue so far", "issues, bugsink"),
+    Field(
+        "count", "number", "Events of the issue so far; of GlitchTip: issues in this post", "issues, bugsink, glitchtip"
+    ),
+    Field("of", "number", "Issues that the post is about, told in it or not", "glitchtip"),
     Field("user_count", "number", "Users the issue reached so far", "issues"),
-    Field("exception_type", "string", "Type of the outermost exception", "events, issues, preprod_artifact, bugsink"),
-    Field("exception_value", "string", "Text of the outermost exception", "events, issues, preprod_artifact, bugsink"),
+    Field(
+        "exception_type",
+        "string",
+        "Type of the exception that gives the title",
+        "events, issues, preprod_artifact, bugsink",
+    ),
+    Field(
+        "exception_value",
+        "string",
+        "Text of the exception that gives the title",
+        "events, issues, preprod_artifact, bugsink",
+    ),
     Field("frame", "string", "The frame that matters, file:line in function", "events, issues"),
     Field("frame_in_app", "boolean", "Whether that frame is the application's own", "events"),
     Field("handled", "boolean", "Whether the exception was handled; errors only", "events, issues"),
@@ -114,12 +134,14 @@ HEAD: tuple[Field, ...] = (
     Field("server_name", "string", "Server it happened on", "events, glitchtip"),
     Field("trace_id", "string", "Trace it belongs to", "events"),
     Field("user_id", "string", "Id of the user it happened to", "events"),
+    Field("user_name", "string", "Name of that user, where the tenant keeps it", "events"),
+    Field("user_name_hash", "string", "Keyed hash of the name, where the tenant wants that", "events"),
     Field("user_email", "string", "E-mail address of that user, where the tenant keeps it", "events"),
     Field("user_email_hash", "string", "Keyed hash of the address, where the tenant wants that", "events"),
     Field("user_ip", "string", "IP address of that user, where the tenant keeps it", "events"),
     Field("user_ip_hash", "string", "Keyed hash of the address, where the tenant wants that", "events"),
-    Field("issue_type", "string", "Type of the issue", "issues"),
-    Field("issue_category", "string", "Category of the issue", "issues"),
+    Field("issue_type", "string", "Type of the issue", "events, issues"),
+    Field("issue_category", "string", "Category of the issue", "events, issues, glitchtip"),
     Field("installation", "string", "Installation of the Sentry integration", "signed"),
     Field("delivery_id", "string", "Id of the delivery, the same on every copy", "all"),
     Field("received", "number", "When the relay took the hook, Unix seconds", "all"),
@@ -131,8 +153,8 @@ HEAD: tuple[Field, ...] = (
         "all",
     ),
     Field("flags", "strings", "What was odd about the hook", "all"),
-    Field("trimmed", "strings", "What was left out to keep the size budget", "all"),
-    Field("tags", "object", "Tags; a repeated key has a list", "events"),
+    Field("trimmed", "strings", "What was left out: sections over a cap or the size budget", "all"),
+    Field("tags", "object", "Tags; a repeated key has a list", "events, glitchtip"),
 )
 
 IDENTITY = frozenset({"schema", "tenant", "resource", "action", "delivery_id"})
@@ -141,7 +163,7 @@ IDENTITY = frozenset({"schema", "tenant", "resource", "action", "delivery_id"})
 HEAD_NAMES = tuple(field.name for field in HEAD)
 
 DETAIL: tuple[Field, ...] = (
-    Field("message", "string", "Message of the event", "events, glitchtip"),
+    Field("message", "string", "Message of the event, or what a user wrote", "events, glitchtip, bugsink"),
     Field("description", "string", "Text of the alert, the root cause or the solution", "metric_alert, seer"),
     Field("comment", "string", "Text of the comment", "comment"),
     Field("alert", "object", "The alert's rule: query, threshold, settings", "alerts, legacy"),
@@ -156,13 +178,18 @@ DETAIL: tuple[Field, ...] = (
     Field("frames", "strings", "Frames of an event without an exception, newest first", "events"),
     Field("request", "object", "Request that was being served", "events"),
     Field("contexts", "object", "Contexts in brief", "events"),
+    Field("csp", "object", "Violation of a Content Security Policy", "events"),
+    Field("expect_ct", "object", "Report of Expect-CT", "events"),
+    Field("expect_staple", "object", "Report of Expect-Staple", "events"),
+    Field("hpkp", "object", "Report of public key pinning", "events"),
+    Field("nel", "object", "Report of a network error", "events"),
     Field("evidence", "object", "Evidence of an issue that is no error", "events"),
     Field("fingerprint", "strings", "Fingerprint, where it is not the default", "events"),
     Field("sdk", "string", "SDK that sent the event", "events"),
     Field("dist", "string", "Distribution of the release", "events"),
     Field("user", "object", "More of the user: country", "events"),
     Field("breadcrumbs", "objects", "The last breadcrumbs, newest first", "events"),
-    Field("tags_more", "object", "Tags that the head has no room for", "events"),
+    Field("tags_more", "object", "Tags that the head has no room for", "events, glitchtip"),
     Field("payload", "any", "The payload, where it is kept: of an unknown hook, and with detail full", "all"),
     Field("payload_text", "string", "The payload as text, where it is no JSON or too large", "all"),
 )
@@ -178,6 +205,7 @@ DETAIL_OF = {name: tuple(field.name for field in DETAIL if name in field.resourc
 FLAGS = (
     "resource_header_missing",
     "resource_header_disagrees",
+    "unsigned_platform_hook",
     "unknown_resource",
     "unknown_action",
     "unexpected_shape",
@@ -186,7 +214,7 @@ FLAGS = (
     "empty_payload",
     "view_failed",
 )
-"""Every word that ``flags`` may hold. With any but the first two the hook is ``sentry:unknown``."""
+"""Every word that ``flags`` may hold. With any but the first three the hook is ``sentry:unknown``."""
 
 SEVERITIES = {
     "fatal": "critical",

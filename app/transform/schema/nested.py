@@ -23,6 +23,17 @@ _CHANGES = (
     Field("branch", "string", "Branch, in the older shape"),
 )
 
+_HOST = (
+    Field("hostname", "string", "Host"),
+    Field("port", "number", "Port"),
+    Field("date_time", "string", "When the browser found it"),
+    Field("effective_expiration_date", "string", "When the browser forgets the host"),
+)
+_FAILURE = (
+    Field("failure_mode", "string", "enforce, or report-only for what nothing blocked"),
+    Field("test_report", "boolean", "Whether it is a test"),
+)
+
 INSIDE: Mapping[str, tuple[Field, ...]] = {
     "actor": (
         Field("type", "string", "user or application"),
@@ -36,7 +47,12 @@ INSIDE: Mapping[str, tuple[Field, ...]] = {
         Field("aggregate", "string", "What it measures"),
         Field("dataset", "string", "Over what"),
         Field("time_window_minutes", "number", "Over how long"),
-        Field("threshold_type", "number", "Above (0) or below (1)"),
+        Field("detection_type", "string", "static, percent or dynamic (an anomaly)"),
+        Field("comparison_delta_minutes", "number", "Compared with the same time so long before"),
+        Field("sensitivity", "string", "Of an anomaly's detection"),
+        Field("seasonality", "string", "Of an anomaly's detection"),
+        Field("threshold_type", "string", "above, below or above_and_below"),
+        Field("threshold_unit", "string", "absolute, or percent of the value before"),
         Field("threshold_period", "number", "How many windows in a row"),
         Field("resolve_threshold", "number", "Where it counts as resolved"),
         Field("triggers", "objects", "Thresholds by label"),
@@ -48,7 +64,7 @@ INSIDE: Mapping[str, tuple[Field, ...]] = {
     ),
     "alert.triggers": (
         Field("label", "string", "critical or warning"),
-        Field("threshold", "string", "The number"),
+        Field("threshold", "string", "The number, with % where it is one of the value before"),
     ),
     "activity": (
         Field("type", "string", "Kind of activity"),
@@ -68,6 +84,7 @@ INSIDE: Mapping[str, tuple[Field, ...]] = {
         Field("project_name", "string", "Name of the project"),
         Field("type", "string", "Kind of event it is made of"),
         Field("unmute_reason", "string", "Why Bugsink unmuted it"),
+        Field("fixed_in", "strings", "Releases that Bugsink was told fixed it"),
     ),
     "seer": (
         Field("steps", "strings", "Steps of root cause or solution"),
@@ -128,6 +145,44 @@ INSIDE: Mapping[str, tuple[Field, ...]] = {
         Field("title", "string", "Title of the issue"),
         Field("subtitle", "string", "Subtitle"),
         Field("shown", "object", "What Sentry shows: names and values"),
+        Field("data", "object", "What it was found by, under Sentry's own names; of a metric also threshold and query"),
+    ),
+    "csp": (
+        Field("disposition", "string", "enforce, or report for what nothing blocked"),
+        Field("document_uri", "string", "Page it happened on"),
+        Field("blocked_uri", "string", "What was blocked"),
+        Field("violated_directive", "string", "Directive as the policy has it"),
+        Field("effective_directive", "string", "Directive that was applied"),
+        Field("source_file", "string", "Script or page that asked for it"),
+        Field("line_number", "number", "Line there"),
+        Field("column_number", "number", "Column there"),
+        Field("script_sample", "string", "Beginning of an inline script"),
+        Field("status_code", "number", "Status of the page"),
+        Field("referrer", "string", "Referrer of the page"),
+        Field("original_policy", "string", "The policy"),
+    ),
+    "expect_ct": (*_HOST, Field("scheme", "string", "Scheme"), *_FAILURE),
+    "expect_staple": (
+        *_HOST,
+        Field("response_status", "string", "What was wrong with the response"),
+        Field("cert_status", "string", "Status of the certificate"),
+    ),
+    "hpkp": (
+        *_HOST,
+        Field("noted_hostname", "string", "Host that the pins were noted for"),
+        Field("include_subdomains", "boolean", "Whether they hold for its subdomains"),
+    ),
+    "nel": (
+        Field("type", "string", "Kind of error, ok where there was none"),
+        Field("phase", "string", "dns, connection or application"),
+        Field("status_code", "number", "Answer of the server"),
+        Field("method", "string", "Method of the request"),
+        Field("protocol", "string", "Protocol"),
+        Field("elapsed_ms", "number", "How long the request took"),
+        Field("server_ip", "string", "Address of the server"),
+        Field("referrer", "string", "Referrer"),
+        Field("url", "string", "What was asked for"),
+        Field("sampling_fraction", "number", "Part of the requests that are reported"),
     ),
     "user": (Field("country", "string", "Country, two letters"),),
     "breadcrumbs": (

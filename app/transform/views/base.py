@@ -1,7 +1,9 @@
 """The ``View`` that every view returns, and the readings that several views share."""
 
+from itertools import islice
 from typing import cast
 
+import msgspec
 from msgspec import Struct
 
 from app.sentry.dates import instant, iso_text
@@ -10,6 +12,9 @@ from app.sentry.links import organization_of
 from app.transform.schema.fields import SEVERITIES
 from app.transform.values import Obj, first, items, number, obj, objects, put, take, text, truth
 
+TAGS_MAX = 500
+"""Tags of an event that are read. Sentry keeps 200."""
+SETTINGS_MAX = 20
 URL_CHARS_MAX = 600
 """A longer link is left out: a cut one leads nowhere."""
 
@@ -44,6 +49,16 @@ class View(Struct, frozen=True, gc=False):
     occurred_at: int | None = None
     person: User | None = None
     """The user that the event concerns, as in the payload."""
+    trimmed: list[str] = msgspec.field(default_factory=list)
+    """Sections of which a cap left something out."""
+
+
+def capped(value: object, count_max: int, trimmed: list[str], section: str) -> object:
+    """The first ``count_max`` entries of a list or object; ``trimmed`` gets ``section`` where there are more."""
+    if not isinstance(value, list | dict) or len(value) <= count_max:
+        return value
+    trimmed.append(section)
+    return value[:count_max] if isinstance(value, list) else dict(islice(value.items(), count_max))
 
 
 def link(*candidates: object) -> str | None:
@@ -84,11 +99,12 @@ def actor_of(actor: object) -> dict[str, object]:
     return brief
 
 
-def tags_of(value: object) -> dict[str, object]:
-    """Tags as an object, from pairs, from ``{"key", "value"}`` objects or from an object.
+def tags_of(value: object, trimmed: list[str]) -> dict[str, object]:
+    """The first ``TAGS_MAX`` tags as an object, from pairs, from ``{"key", "value"}`` objects or from an object.
 
     Old payloads write Sentry's own tags as ``sentry:release``; the prefix goes.
     """
+    value = capped(value, TAGS_MAX, trimmed, "tags")
     if (plain := _plain_tags(value)) is not None:
         return plain
     tags: dict[str, object] = {}
@@ -142,7 +158,10 @@ def _enter(tags: dict[str, object], key: object, value: object) -> None:
         tags[name] = said
         return
     there = tags[name]
-    tags[name] = [*there, said] if isinstance(there, list) else [there, said]
+    if isinstance(there, list):
+        there.append(said)
+    else:
+        tags[name] = [there, said]
 
 
 def tag(tags: Obj, name: str) -> str | None:
@@ -171,7 +190,7 @@ def issue_head(issue: Obj) -> dict[str, object]:
         "count": number(get("count")),
         "user_count": number(get("userCount")),
         "frame": frame_of(metadata.get("filename"), metadata.get("function")),
-        "handled": None if unhandled is None or get("issueCategory") not in (None, "error") else not unhandled,
+        "handled": None if unhandled is None or not (unhandled or _thrown(issue, metadata)) else not unhandled,
         "platform": first(get("platform"), project.get("platform"), chars_max=64),
     }
     take(head, issue, _ISSUE)
@@ -186,15 +205,23 @@ def issue_head(issue: Obj) -> dict[str, object]:
     return head
 
 
+def _thrown(issue: Obj, metadata: Obj) -> bool:
+    """Whether the issue is of exceptions: Sentry calls a logged message handled as well."""
+    if issue.get("issueCategory") not in (None, "error"):
+        return False
+    return bool(metadata.get("type")) if issue.get("type") is None else issue.get("type") == "error"
+
+
 def frame_of(filename: object, function_name: object) -> str | None:
     """The frame that Sentry put into an issue's metadata: the file, and the function where it is known."""
     file, function = text(filename), text(function_name)
     return f"{file} in {function}" if file and function else file or function
 
 
-def settings_of(value: object) -> dict[str, object]:
+def settings_of(value: object, trimmed: list[str], section: str) -> dict[str, object]:
     """The settings of an alert action, ``[{"name", "value"}]``, as an object."""
-    pairs = ((first(entry.get("name"), entry.get("label")), entry.get("value")) for entry in objects(value)[:20])
+    entries = objects(capped(value, SETTINGS_MAX, trimmed, section))
+    pairs = ((first(entry.get("name"), entry.get("label")), entry.get("value")) for entry in entries)
     return {name: kept for name, value in pairs if name and (kept := text(value, 400)) is not None}
 
 

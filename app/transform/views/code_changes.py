@@ -3,24 +3,36 @@
 Diffs are source code: the summary names the files and counts the lines, and leaves the lines behind.
 """
 
+from collections.abc import Iterator
+from itertools import islice
+
 from app.transform.values import Obj, first, items, number, obj, objects, present, text
+from app.transform.views.base import capped
 
 _COUNT_MAX = 20
 
 
-def pull_requests_of(value: object) -> list[dict[str, object]]:
+def pull_requests_of(value: object, trimmed: list[str], section: str) -> list[dict[str, object]]:
     """``[{provider, repo, number, url}]`` from ``pull_requests`` of either shape."""
-    found = (_pull_request(entry) for entry in objects(value)[:_COUNT_MAX])
+    found = (_pull_request(entry) for entry in objects(capped(value, _COUNT_MAX, trimmed, section)))
     return [pull_request for pull_request in found if pull_request]
 
 
-def changes_of(holder: Obj) -> list[dict[str, object]]:
+def changes_of(holder: Obj, trimmed: list[str], section: str) -> list[dict[str, object]]:
     """``[{repo, path, type, added, removed, title, branch}]`` from ``code_changes`` or the older ``changes``."""
-    changes = [_old(change) for change in objects(holder.get("changes"))]
-    for repo, files in obj(holder.get("code_changes")).items():
-        changes += [_new(repo, file) for file in items(files)]
-    changes += [_old(change) for change in objects(holder.get("code_changes"))]
-    return [change for change in changes[:_COUNT_MAX] if change]
+    found = list(islice(_changes(holder), _COUNT_MAX + 1))
+    if len(found) > _COUNT_MAX:
+        trimmed.append(section)
+    return found[:_COUNT_MAX]
+
+
+def _changes(holder: Obj) -> Iterator[dict[str, object]]:
+    """All changes that say something, in the order in which they stand."""
+    new = holder.get("code_changes")
+    yield from filter(None, map(_old, objects(holder.get("changes"))))
+    for repo, files in obj(new).items():
+        yield from filter(None, (_new(repo, file) for file in items(files)))
+    yield from filter(None, map(_old, objects(new)))
 
 
 def _pull_request(value: Obj) -> dict[str, object]:

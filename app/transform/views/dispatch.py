@@ -1,6 +1,6 @@
 """Which view reads which resource. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app.sentry.reading import ParsedHook
@@ -14,7 +14,7 @@ from app.transform.views.other import installation, preprod_artifact, seer
 from app.transform.views.service_hook import service_hook
 from app.transform.views.third_party import bugsink, glitchtip
 
-_VIEWS: Mapping[str, Callable[[Any], View]] = {
+_VIEWS: Mapping[str, Callable[[Any], View | Sequence[View]]] = {
     "installation": installation,
     "issue": issue,
     "error": error,
@@ -32,8 +32,8 @@ _VIEWS: Mapping[str, Callable[[Any], View]] = {
 """By resource. Each takes the subject that ``reading`` gives for its resource."""
 
 
-def view_of(parsed: ParsedHook) -> tuple[Kind, View]:
-    """The view of a hook, and its kind: unknown, with the payload kept, if the view fails.
+def views_of(parsed: ParsedHook) -> tuple[Kind, Sequence[View]]:
+    """The views of a hook, one for each issue it tells of, and its kind: unknown, with the payload kept, if one fails.
 
     Raises:
         Inexact: a number or a NUL is in the way; ``parse_exact`` can do without either.
@@ -41,11 +41,12 @@ def view_of(parsed: ParsedHook) -> tuple[Kind, View]:
     kind = parsed.kind
     view = _VIEWS.get(kind.resource)
     if view is None:
-        return kind, View({}, {})
+        return kind, (View({}, {}),)
     try:
-        return kind, view(parsed.subject)
+        found = view(parsed.subject)
     except Inexact:
         raise
     except Exception:  # noqa: BLE001 - a fault in a view must not cost the hook; the flag makes it visible
         failed = Kind(kind.resource, kind.action, known=False, header=kind.header, flags=(*kind.flags, "view_failed"))
-        return failed, View({}, {})
+        return failed, (View({}, {}),)
+    return kind, (found,) if isinstance(found, View) else found

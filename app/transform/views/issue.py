@@ -2,7 +2,7 @@
 
 from app.sentry.dates import instant
 from app.transform.values import Obj, first, obj, present, put, take, text
-from app.transform.views.base import View, issue_head, link, settings_of
+from app.transform.views.base import View, capped, issue_head, link, settings_of
 from app.transform.views.code_changes import changes_of, pull_requests_of
 
 _METADATA = tuple(
@@ -23,8 +23,10 @@ def issue(body: Obj) -> View:
     if assignee:
         head["assignee"] = first(head.get("assignee"), assignee.get("name"), assignee.get("id"))
         head["assignee_type"] = first(head.get("assignee_type"), assignee.get("type"), chars_max=20)
-    detail: dict[str, object] = {"issue": _more(this, text(said.get("resolution_type"), 64))}
-    return View(head, detail, instant(this.get("firstSeen")) if body.get("action") == "created" else None)
+    trimmed: list[str] = []
+    detail: dict[str, object] = {"issue": _more(this, text(said.get("resolution_type"), 64), trimmed)}
+    when = instant(this.get("firstSeen")) if body.get("action") == "created" else None
+    return View(head, detail, when, trimmed=trimmed)
 
 
 def activity_alert(body: Obj) -> View:
@@ -36,20 +38,20 @@ def activity_alert(body: Obj) -> View:
     head = issue_head(this)
     head["rule"], head["rule_id"] = text(alert.get("title")), text(alert.get("id"), 64)
     head["trigger"] = text(activity.get("type"), 100)
+    trimmed: list[str] = []
     brief = present(
         (
             ("type", text(activity.get("type"), 100)),
             ("summary", text(details.get("summary"), 1000)),
             ("user", text(obj(details.get("user")).get("name"))),
-            ("pull_requests", pull_requests_of(details.get("pull_requests"))),
-            ("changes", changes_of(details)),
+            ("pull_requests", pull_requests_of(details.get("pull_requests"), trimmed, "activity")),
+            ("changes", changes_of(details, trimmed, "activity")),
             ("iteration", text(details.get("iteration_index"), 20)),
         )
     )
-    rule = present(
-        (("url", link(alert.get("web_url"), alert.get("url"))), ("settings", settings_of(alert.get("settings"))))
-    )
-    return View(head, {"activity": brief, "alert": rule, "issue": _more(this, None)})
+    settings = settings_of(alert.get("settings"), trimmed, "alert")
+    rule = present((("url", link(alert.get("web_url"), alert.get("url"))), ("settings", settings)))
+    return View(head, {"activity": brief, "alert": rule, "issue": _more(this, None, trimmed)}, trimmed=trimmed)
 
 
 def comment(body: Obj) -> View:
@@ -73,10 +75,11 @@ def _commit(said: Obj) -> str | None:
     return first(said.get("commit"), said.get("id"))
 
 
-def _more(this: Obj, resolution: str | None) -> dict[str, object]:
-    metadata, status = obj(this.get("metadata")), obj(this.get("statusDetails"))
+def _more(this: Obj, resolution: str | None, trimmed: list[str]) -> dict[str, object]:
+    metadata = obj(this.get("metadata"))
+    status = obj(capped(this.get("statusDetails"), 20, trimmed, "issue"))
     details: dict[str, object] = {}
-    for key, value in list(status.items())[:20]:
+    for key, value in status.items():
         put(details, key[:100], _commit(obj(value)) if key == "inCommit" and isinstance(value, dict) else value)
     about: dict[str, object] = {}
     take(about, metadata, _METADATA)

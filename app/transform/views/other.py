@@ -1,12 +1,14 @@
 """``installation``, ``seer`` and ``preprod_artifact``: hooks that are about no error and no alert."""
 
+from app.sentry.dates import iso_text
 from app.transform.values import Obj, first, items, number, obj, objects, present, text
-from app.transform.views.base import View, link
+from app.transform.views.base import View, capped, link
 from app.transform.views.code_changes import changes_of, pull_requests_of
 
 _BUILD_NUMBERS = ("downloadSize", "installSize", "analysisDuration", "isInstallable", "isCodeSignatureValid")
 _BUILD_TEXTS = ("analysisVersion", "baseBuildId", "buildConfiguration", "profileName", "codesigningType")
 _APP = ("appId", "name", "version", "buildNumber", "artifactType", "dateAdded", "dateBuilt")
+_DATES = ("dateAdded", "dateBuilt")
 _GIT = ("headSha", "baseSha", "provider", "headRepoName", "baseRepoName", "headRef", "baseRef", "prNumber")
 _DIFF = ("headInstallSize", "headDownloadSize", "baseInstallSize", "baseDownloadSize")
 
@@ -33,8 +35,9 @@ def seer(body: Obj) -> View:
     said = obj(body.get("data"))
     issue = obj(said.get("issue"))
     found = obj(said.get("root_cause")) or obj(said.get("solution"))
-    pull_requests = pull_requests_of(said.get("pull_requests"))
-    changes = changes_of(said)
+    trimmed: list[str] = []
+    pull_requests = pull_requests_of(said.get("pull_requests"), trimmed, "seer")
+    changes = changes_of(said, trimmed, "seer")
     words = text(found.get("description") or found.get("one_line_description") or said.get("description"), 2000)
     titled = first(*(change.get("title") for change in changes))
     head: dict[str, object] = {
@@ -44,7 +47,11 @@ def seer(body: Obj) -> View:
         "short_id": first(issue.get("short_id"), issue.get("shortId")),
         "run_id": first(said.get("run_id"), said.get("sentry_run_id"), chars_max=64),
     }
-    steps = [title for step in objects(found.get("steps"))[:10] if (title := text(step.get("title"), 300))]
+    steps = [
+        title
+        for step in objects(capped(found.get("steps"), 10, trimmed, "seer"))
+        if (title := text(step.get("title"), 300))
+    ]
     more = present(
         (
             ("steps", steps),
@@ -54,7 +61,7 @@ def seer(body: Obj) -> View:
             ("sentry_run_id", text(said.get("sentry_run_id"), 64)),
         )
     )
-    return View(head, {"description": words, "seer": more})
+    return View(head, {"description": words, "seer": more}, trimmed=trimmed)
 
 
 def preprod_artifact(body: Obj) -> View:
@@ -79,21 +86,26 @@ def preprod_artifact(body: Obj) -> View:
         "exception_value": error,
         "platform": text(said.get("platform"), 64),
     }
-    return View(head, {"build": _build(said, app)})
+    trimmed: list[str] = []
+    return View(head, {"build": _build(said, app, trimmed)}, trimmed=trimmed)
 
 
-def _build(said: Obj, app: Obj) -> dict[str, object]:
+def _build(said: Obj, app: Obj, trimmed: list[str]) -> dict[str, object]:
     git = obj(said.get("gitInfo"))
     return present(
         (
-            ("app", present((key, text(app.get(key))) for key in _APP)),
+            ("app", present((key, iso_text(app.get(key)) if key in _DATES else text(app.get(key))) for key in _APP)),
             ("git", present((key, text(git.get(key))) for key in _GIT)),
             *((key, value) for key in _BUILD_NUMBERS if isinstance(value := said.get(key), int | float)),
             *((key, text(said.get(key))) for key in _BUILD_TEXTS),
             ("base_version", text(obj(said.get("baseAppInfo")).get("version"))),
             (
                 "comparisons",
-                [found for entry in items(said.get("comparisons"))[:10] if (found := _comparison(obj(entry)))],
+                [
+                    found
+                    for entry in items(capped(said.get("comparisons"), 10, trimmed, "build"))
+                    if (found := _comparison(obj(entry)))
+                ],
             ),
         )
     )

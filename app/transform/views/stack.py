@@ -1,51 +1,101 @@
 """Exceptions and their frames.
 
-Sentry writes frames oldest first and exceptions innermost first: the *last* exception is the one that was
-thrown last, the last frame where it was exception. People look for exactly these, so here both come first.
+Sentry writes frames oldest first and exceptions innermost first: the *last* exception is the one that was thrown last,
+the last frame where it was thrown. People look for exactly these, so here both come first.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from app.sentry.event import Event, ExceptionInfo, Frame, Stack
-from app.transform.values import first, put, text
+from app.sentry.event import EXCEPTIONS_MAX, FRAMES_MAX, THREADS_MAX, Event, ExceptionInfo, Frame, Metadata, Stack
+from app.transform.values import CUT, first, put, text
 
 _IN_APP = " (in app)"
-EXCEPTIONS_MAX = 10
-FRAMES_MAX = 20
+EXCEPTIONS_SHOWN_MAX = 10
+FRAMES_SHOWN_MAX = 20
 _NAME_CHARS_MAX = 200
+_ADDRESS_CHARS_MAX = 20
 _QUALIFIED = (".java", ".kt", ".scala", ".groovy", ".clj")
 """Files whose name says little without the class: the function is written with its module."""
 
 
 def exceptions(event: Event) -> list[ExceptionInfo]:
-    """The chain, outermost first."""
+    """The chain, outermost first: at most ``EXCEPTIONS_MAX`` of it."""
     found = event.exception
-    return found.values[::-1] if found is not None and found.values else []
+    return found.values[: -EXCEPTIONS_MAX - 1 : -1] if found is not None and found.values else []
+
+
+def main_exception(event: Event, chain: list[ExceptionInfo]) -> ExceptionInfo:
+    """The exception that gives the event its title: the one Sentry says, else the one in its metadata, else the last.
+
+    Sentry titles a group by the exception that ``main_exception_id`` names (its ``mechanism.exception_id``); versions
+    without that key still write its type and value into ``metadata``, where an ``issue`` hook has them from.
+    """
+    if len(chain) < 2:  # noqa: PLR2004 - nearly every chain
+        return chain[0]
+    wanted = event.main_exception_id
+    if isinstance(wanted, int):
+        for exception in chain:
+            if exception.mechanism is not None and exception.mechanism.exception_id == wanted:
+                return exception
+    metadata = event.metadata
+    if metadata is None or metadata.type is None or (chain[0].type == metadata.type and chain[1].type != metadata.type):
+        return chain[0]
+    named = [exception for exception in chain if exception.type == metadata.type]
+    return next((one for one in named if _begins_alike(one, metadata)), named[0] if named else chain[0])
+
+
+def _begins_alike(exception: ExceptionInfo, metadata: Metadata) -> bool:
+    """Whether the metadata, whose texts Sentry cuts, may be this exception's."""
+    value, said = exception.value, metadata.value
+    return isinstance(value, str) and isinstance(said, str) and value.startswith(said.removesuffix("...").rstrip(CUT))
 
 
 def place(frame: Frame) -> str | None:
-    """``file:line in function``, as far as the frame tells."""
-    file = first(frame.filename, frame.abs_path, frame.absPath, frame.module, frame.package)
-    function = first(frame.function, frame.raw_function, frame.rawFunction)
-    line = first(frame.lineno, frame.lineNo, chars_max=12)
+    """``file:line in function``, as far as the frame tells.
+
+    With the column where the line says nothing (a bundle has one) or no function is known; ``package+0xoffset``, the
+    address within its image, where there is no file.
+    """
+    file = first(frame.filename, frame.abs_path, frame.module)
+    function = first(frame.function, frame.raw_function)
     if file is None:
-        return function or first(frame.instruction_addr, frame.instructionAddr)
+        return _native_place(frame, function)
+    line = text(frame.lineno, 12)
     module = text(frame.module)
+    where = f"{file}:{line}" if line else file
+    if line and (function is None or line in ("0", "1")) and (column := text(frame.colno, 12)):
+        where = f"{where}:{column}"
     if function and module and file.endswith(_QUALIFIED):
         function = f"{module}.{function}"
-    where = f"{file}:{line}" if line else file
     return f"{where} in {function}" if function else where
 
 
-def in_app(frame: Frame) -> bool:
-    """Whether Sentry takes the frame for the application's own code."""
-    said = frame.in_app
-    return said is True or (said is None and frame.inApp is True)
+def _native_place(frame: Frame, function: str | None) -> str | None:
+    """``package+0xoffset`` without a symbol, ``package in function`` with one, an address alone if that is all."""
+    package = text(frame.package)
+    if function:
+        return f"{package} in {function}" if package else function
+    address = text(frame.instruction_addr, 40)
+    at, image = _number(address), _number(text(frame.image_addr, 40))
+    relative = text(frame.addr_mode) not in (None, "abs")
+    if at is not None and (relative or (image is not None and at >= image)):
+        return f"{package or ''}+{at - (0 if relative else image or 0):#x}"
+    return f"{package} at {address}" if package and address else package or address
+
+
+def _number(address: str | None) -> int | None:
+    """An address as Sentry writes them: hexadecimal text behind ``0x``, or a decimal number."""
+    if address is None or len(address) > _ADDRESS_CHARS_MAX or not address.isascii():
+        return None
+    try:
+        return int(address, 16 if address[:2] in ("0x", "0X") else 10)
+    except ValueError:
+        return None
 
 
 def where(event: Event, chain: list[ExceptionInfo]) -> tuple[str, bool] | None:
-    """The frame that matters and whether it is the application's own: the newest that is, outermost exception first.
+    """The frame that matters and whether it is the application's own: the newest such, of the first exception with one.
 
     Where no frame is the application's own, the newest frame there is.
     """
@@ -60,8 +110,8 @@ def where(event: Event, chain: list[ExceptionInfo]) -> tuple[str, bool] | None:
 
 
 def summaries(chain: list[ExceptionInfo]) -> list[dict[str, object]]:
-    """The first ``EXCEPTIONS_MAX`` exceptions, outermost first, each with its newest ``FRAMES_MAX`` frames."""
-    return [_summary(exception) for exception in chain[:EXCEPTIONS_MAX]]
+    """The first ``EXCEPTIONS_SHOWN_MAX`` exceptions, outermost first, each with its newest frames."""
+    return [_summary(exception) for exception in chain[:EXCEPTIONS_SHOWN_MAX]]
 
 
 def loose_frames(event: Event) -> list[str]:
@@ -75,15 +125,17 @@ def loose_frames(event: Event) -> list[str]:
 def brief_frames(stack: Sequence[Frame]) -> list[str]:
     """The newest frames, one text each, newest first; the application's own are marked."""
     shown: list[str] = []
-    for frame in stack[: -FRAMES_MAX - 1 : -1]:
+    for frame in stack[: -FRAMES_SHOWN_MAX - 1 : -1]:
         file: Any = frame.filename
         function: Any = frame.function
-        line, own = frame.lineno, frame.in_app
+        line: Any = frame.lineno
+        own = frame.in_app
         try:
             # The way of nearly every frame, as ``place`` goes it in more steps; there are many. What is at least "!" is
-            # text, and neither empty nor blank; what is no text raises.
+            # text, and neither empty nor blank; what is no text, or no number, raises.
             if (
                 file >= "!" <= function
+                and line > 1
                 and type(line) is int
                 and len(file) + len(function) <= _NAME_CHARS_MAX
                 and not file.endswith(_QUALIFIED)
@@ -94,7 +146,7 @@ def brief_frames(stack: Sequence[Frame]) -> list[str]:
         except TypeError:
             pass
         if (found := place(frame)) is not None:
-            shown.append(f"{found}{_IN_APP}" if in_app(frame) else found)
+            shown.append(f"{found}{_IN_APP}" if own is True else found)
     return shown
 
 
@@ -110,22 +162,22 @@ def _summary(exception: ExceptionInfo) -> dict[str, object]:
         put(brief, "mechanism", mechanism.type)
         if isinstance(mechanism.handled, bool):
             brief["handled"] = mechanism.handled
-    stack = _frames(exception.stacktrace)
-    if shown := brief_frames(stack):
-        brief["frames"] = shown
-    if len(stack) > FRAMES_MAX:
-        brief["frames_omitted"] = len(stack) - FRAMES_MAX
+    if (stack := exception.stacktrace) is not None and (frames := stack.frames):
+        if shown := brief_frames(frames):
+            brief["frames"] = shown
+        if len(frames) > FRAMES_SHOWN_MAX:
+            brief["frames_omitted"] = len(frames) + stack.omitted - FRAMES_SHOWN_MAX
     return brief
 
 
 def _frames(stack: Stack | None) -> Sequence[Frame]:
-    return stack.frames or () if stack is not None else ()
+    return (stack.frames or ())[-FRAMES_MAX:] if stack is not None else ()
 
 
 def _newest_own(stacks: Iterable[Sequence[Frame]]) -> str | None:
     for stack in stacks:
         for frame in reversed(stack):
-            if frame.in_app is not False and in_app(frame) and (found := brief_frames((frame,))):
+            if frame.in_app is True and (found := brief_frames((frame,))):
                 return found[0][: -len(_IN_APP)]
     return None
 
@@ -137,7 +189,7 @@ def _loose_stacks(event: Event, *, guess: bool = True) -> Iterator[Sequence[Fram
     """
     own = _frames(event.stacktrace)
     yield own
-    threads = event.threads.values or () if event.threads is not None else ()
+    threads = (event.threads.values or ())[:THREADS_MAX] if event.threads is not None else ()
     framed = [thread for thread in threads if _frames(thread.stacktrace)]
     marked = [thread for thread in framed if thread.crashed is True]
     marked += [thread for thread in framed if thread.current is True and thread.crashed is not True]

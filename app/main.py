@@ -15,6 +15,7 @@ import structlog
 from fastapi import FastAPI
 
 from app import __version__
+from app.addresses import networks
 from app.admin.api import PATH as ADMIN
 from app.admin.api import AdminApi
 from app.admin.local import local_socket
@@ -34,7 +35,7 @@ from app.ingest.routes import looks_like_hook
 from app.metrics import Metrics
 from app.model import RetentionLimits, SpoolLimits
 from app.server.limits import ServerLimits
-from app.settings import Settings, networks
+from app.settings import Settings
 from app.splunk.answers import Scope as PauseScope
 from app.splunk.client import HecClients, WireLimits
 from app.spool.engines import admin_socket_of, is_shared, open_spool
@@ -122,7 +123,7 @@ class Relay:
     async def _parts(self) -> AsyncIterator[None]:
         settings, role = self._settings, self._role
         metrics = Metrics(__version__, delays=settings.metrics_delays)
-        if role != "all" and not is_shared(settings.spool_url):
+        if role != "all" and not is_shared(settings.spool_url.get_secret_value()):
             raise ConfigError(f"role {role} needs a spool on PostgreSQL: a SQLite spool has one owner, which does both")
         registry = await asyncio.to_thread(Registry.load, settings.tenants_file, environ=os.environ)
         for words in registry.snapshot.warnings:
@@ -130,7 +131,7 @@ class Relay:
         async with AsyncExitStack() as stack:
             spool = await stack.enter_async_context(
                 await open_spool(
-                    settings.spool_url,
+                    settings.spool_url.get_secret_value(),
                     hooks_max=settings.spool_hooks_max,
                     bytes_max=settings.spool_bytes_max,
                     queue_hooks_max=settings.accept_queue_hooks_max,
@@ -171,7 +172,7 @@ class Relay:
                 tries = Tries()
                 api = AdminApi(service, token, refused=metrics.admin_refused, tries=tries)
                 self._admin = _Admin(api, Console(service, token, tries, refused=metrics.admin_refused))
-            if (path := admin_socket_of(settings.admin_socket, settings.spool_url)) is not None:
+            if (path := admin_socket_of(settings.admin_socket, settings.spool_url.get_secret_value())) is not None:
                 local = AdminApi(service, None, refused=metrics.admin_refused)
                 await stack.enter_async_context(local_socket(path, local))
             if supervisor is not None:

@@ -7,7 +7,6 @@ file, no command line. ``docs/settings.md`` shows the same as a table, and a tes
 import difflib
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, get_args
 
@@ -15,17 +14,18 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    SecretStr,
     ValidationError,
     model_validator,
 )
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from app.addresses import PORT_MAX, host_and_port, networks
 from app.errors import ConfigError
 from app.spool.engines import check_url
 
 PREFIX: Final = "RELAY_"
-PORT_MAX: Final = 65_535
 FOR_TESTS: Final = "RELAY_TEST_"
 """Variables that speak to the project's tests and not to the relay."""
 ACTOR: Final = "RELAY_ACTOR"
@@ -45,9 +45,9 @@ def _is_line(text: str) -> bool:
     return text.isprintable() and text == text.strip()
 
 
-def _spool_url(url: str) -> str:
+def _spool_url(url: SecretStr) -> SecretStr:
     """Refuse what no engine answers to. The message never holds the URL: it may hold a password."""
-    check_url(url)
+    check_url(url.get_secret_value())
     return url
 
 
@@ -59,37 +59,9 @@ def _reference(text: str) -> str:
     return text
 
 
-def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Addresses and networks, separated by commas.
-
-    Raises:
-        ValueError: something is neither; in words.
-    """
-    found = []
-    for part in filter(None, map(str.strip, text.split(","))):
-        try:
-            found.append(ip_network(part))
-        except ValueError:
-            raise ValueError(f"names {part[:40]!r}, which is no address and no network such as 10.0.0.0/8") from None
-    return tuple(found)
-
-
 def _networks(text: str) -> str:
     networks(text)
     return text
-
-
-def host_and_port(text: str) -> tuple[str, int]:
-    """``HOST:PORT``, an IPv6 address in brackets.
-
-    Raises:
-        ValueError: it is something else; in words.
-    """
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if not colon or not host or not port.isdecimal() or int(port) > PORT_MAX or (":" in host and not bracketed):
-        raise ValueError("must be HOST:PORT, such as 127.0.0.1:8081 or [::1]:8081")
-    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _address(text: str) -> str:
@@ -109,8 +81,6 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_ignore_empty=True,
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,
@@ -142,9 +112,8 @@ class Settings(BaseSettings):
     tenants_file: Path = Field(
         Path("tenants.yaml"), description="The tenants file: who may send, and which Splunk it goes to."
     )
-    spool_url: Annotated[str, AfterValidator(_spool_url)] = Field(
-        "sqlite:///./var/spool.db",
-        repr=False,
+    spool_url: Annotated[SecretStr, AfterValidator(_spool_url)] = Field(
+        SecretStr("sqlite:///./var/spool.db"),
         description="Where accepted hooks are kept until delivered: `sqlite:///PATH` on a local disk, or "
         "`postgresql://…` for several replicas.",
     )
@@ -235,6 +204,8 @@ class Settings(BaseSettings):
         description="Hooks that may wait for the disk at once; more get `not_stored`.",
     )
 
+    # The spool
+
     spool_bytes_max: int = Field(
         10 * 1024**3, ge=1_000_000, le=10 * 1024**4, description="Payload bytes the spool may hold."
     )
@@ -302,6 +273,8 @@ class Settings(BaseSettings):
         description="After SIGTERM, time for what is under way; the rest stays in the spool.",
     )
 
+    # Batches
+
     batch_bytes_max: int = Field(
         1_000_000,
         ge=1_000,
@@ -325,6 +298,8 @@ class Settings(BaseSettings):
         description="Payload bytes claimed at once, over all lanes.",
     )
 
+    # Retrying
+
     retry_base_s: float = Field(1, ge=0.01, le=60, description="The first retry comes within this time (full jitter).")
     retry_max_s: float = Field(60, ge=0.01, le=3_600, description="No retry is put off for longer, doubling up to it.")
     retry_after_max_s: float = Field(
@@ -333,6 +308,8 @@ class Settings(BaseSettings):
     pause_probe_max_s: float = Field(
         60, ge=0.01, le=3_600, description="Longest time between two probes of a paused lane."
     )
+
+    # Connections to Splunk
 
     hec_connect_timeout_s: float = Field(5, ge=0.1, le=60, description="Time to connect to Splunk, TLS included.")
     hec_timeout_s: float = Field(30, ge=0.1, le=600, description="Time for one whole request to Splunk.")
@@ -345,6 +322,8 @@ class Settings(BaseSettings):
     hec_connection_age_max_s: float = Field(
         180, ge=1, le=3_600, description="Connections are renewed after this, to follow balancers and DNS."
     )
+
+    # Tenants
 
     tenants_poll_s: float = Field(
         1,
@@ -385,24 +364,13 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     faults += [f"{name} {_NO_LINE}" for name in sorted(known) if not _is_line(ours.get(name, ""))]
     ours = {name: text for name, text in ours.items() if _is_line(text)}
     try:
-        settings = Settings(**_Environ(ours)())
+        settings = Settings(**{known[name]: text for name, text in ours.items() if name in known})  # type: ignore[arg-type]
     except ValidationError as error:
         faults += [_wrong(each) for each in error.errors(include_url=False)]
         settings = None
     if settings is None or faults:
         raise ConfigError("\n".join(faults)) from None
     return settings
-
-
-class _Environ(EnvSettingsSource):
-    """The library's reading of environment variables, out of a given mapping."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        super().__init__(Settings)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return {name.lower(): text for name, text in self._environ.items()}
 
 
 def bounds(field: str) -> str:

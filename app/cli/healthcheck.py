@@ -15,8 +15,8 @@ _OF_EVERY_INTERFACE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # 
 
 
 def main(environment: Mapping[str, str]) -> int:
-    """The exit status. Reads ``RELAY_HOST`` and ``RELAY_PORT`` as the relay does; says why it is not 0."""
-    host = environment.get("RELAY_HOST", "127.0.0.1")
+    """The exit status. Reads ``RELAY_HOST`` (of several, the first) and ``RELAY_PORT``; says why it is not 0."""
+    host = (environment.get("RELAY_HOST") or "127.0.0.1").partition(",")[0].strip()
     address = _OF_EVERY_INTERFACE.get(host, host)
     try:
         head = _asked(address, int(environment.get("RELAY_PORT") or "8080"))

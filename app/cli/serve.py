@@ -17,12 +17,13 @@ import structlog
 import uvloop
 
 from app import logs
+from app.addresses import host_and_port
 from app.errors import CannotListen, ConfigError
 from app.main import Relay, Role, create_app, server_limits_of
 from app.server.admission import SPARE_PLACES
 from app.server.limits import ServerLimits
 from app.server.listener import Door, Listener
-from app.settings import Settings, host_and_port, load_settings
+from app.settings import Settings, load_settings
 
 _log = structlog.get_logger()
 

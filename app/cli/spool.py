@@ -80,7 +80,7 @@ def _url(text: str) -> str:
 
 def _configured() -> str:
     try:
-        return load_settings(os.environ).spool_url
+        return load_settings(os.environ).spool_url.get_secret_value()
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
 

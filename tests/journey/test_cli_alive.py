@@ -30,7 +30,7 @@ def listener(answer: bytes) -> Iterator[int]:
         thread.join()
 
 
-@pytest.mark.parametrize("host", ["", "0.0.0.0", "127.0.0.1"])  # noqa: S104 - what the relay is told, not bound
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "127.0.0.1", "0.0.0.0,::"])  # noqa: S104 - what the relay is told, not bound
 def test_a_relay_that_answers_200_is_alive(host: str) -> None:
     """Whatever address the relay listens on, the check finds it from inside."""
     with listener(b"HTTP/1.1 200 OK\r\n\r\n") as port:

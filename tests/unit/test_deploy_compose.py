@@ -53,12 +53,12 @@ def test_every_relay_starts_with_its_settings_and_may_end_in_order(file: str, na
     environ |= {key: re.sub(r"\$\{.*\}", "password", value) for key, value in service.get("environment", {}).items()}
     settings = load_settings(environ)
     assert settings.trusted_proxies, "every sender would be the proxy"
-    assert settings.spool_url.startswith("postgresql" if file == "replicas" else "sqlite")
+    assert settings.spool_url.get_secret_value().startswith("postgresql" if file == "replicas" else "sqlite")
     assert seconds(service["stop_grace_period"]) > stop_s(settings)
     mounts = dict(volume.split(":", 2)[1::-1] for volume in service["volumes"])
     assert (FOLDER / mounts[str(settings.tenants_file.parent)] / settings.tenants_file.name).exists()
     if file != "replicas":
-        folder = str(Path(settings.spool_url.removeprefix("sqlite:///")).parent)
+        folder = str(Path(settings.spool_url.get_secret_value().removeprefix("sqlite:///")).parent)
         assert mounts[folder] in FILES[file]["volumes"]
 
 

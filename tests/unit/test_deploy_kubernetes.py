@@ -92,7 +92,7 @@ def test_every_relay_starts_with_its_settings(case: Case) -> None:
         settings = settings_of(container)
         assert settings.trusted_proxies, "every sender would be the proxy"
         alone = owner["kind"] == "StatefulSet"
-        assert settings.spool_url.startswith("sqlite" if alone else "postgresql")
+        assert settings.spool_url.get_secret_value().startswith("sqlite" if alone else "postgresql")
         role = [] if alone else ["--role", container["args"][-1]]
         assert container["args"] == ["serve", *role]
         assert owner["spec"].get("replicas") == (1 if alone else None)
@@ -121,7 +121,7 @@ def test_every_file_that_a_relay_needs_is_mounted(case: Case) -> None:
         assert secrets["defaultMode"] == 0o440
         if owner["kind"] == "StatefulSet":
             [claim] = owner["spec"]["volumeClaimTemplates"]
-            folder = Path(settings.spool_url.removeprefix("sqlite:///")).parent
+            folder = Path(settings.spool_url.get_secret_value().removeprefix("sqlite:///")).parent
             assert mounts[str(folder)]["name"] == claim["metadata"]["name"]
 
 

@@ -38,7 +38,7 @@ def test_it_starts_what_the_installer_installs() -> None:
     settings = load_settings(environ)
     assert settings.trusted_proxies, "every sender would be the proxy"
     [state], [configuration] = values("StateDirectory"), values("ConfigurationDirectory")
-    assert settings.spool_url.startswith(f"sqlite:////var/lib/{state}/")
+    assert settings.spool_url.get_secret_value().startswith(f"sqlite:////var/lib/{state}/")
     assert settings.tenants_file.parent == Path("/etc") / configuration
 
 

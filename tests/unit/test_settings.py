@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from app.errors import ConfigError
 from app.settings import Settings, bounds, load_settings
@@ -110,7 +111,7 @@ def test_the_spool_url_is_not_in_the_repr() -> None:
     """Settings may be logged."""
     for url in ("sqlite:////data/spool.db", "postgresql://relay:hunter2@db:5432,other:5433/relay?sslmode=require"):
         settings = load_settings({"RELAY_SPOOL_URL": url})
-        assert settings.spool_url == url
+        assert settings.spool_url.get_secret_value() == url
         assert url.partition(":")[0] not in repr(settings)
 
 
@@ -129,7 +130,8 @@ def test_every_number_is_bounded_and_every_setting_has_a_sentence() -> None:
 def test_every_setting_is_documented_as_it_is(field: str) -> None:
     """Name, default, bounds and sentence stand in docs/settings.md as one row (the assertion shows it)."""
     about = Settings.model_fields[field]
-    default = f"{about.default:_}" if isinstance(about.default, int | float) else str(about.default)
+    value = about.default.get_secret_value() if isinstance(about.default, SecretStr) else about.default
+    default = f"{value:_}" if isinstance(value, int | float) else str(value)
     row = f"| `RELAY_{field.upper()}` | {default and f'`{default}`'} | {bounds(field)} | {about.description} |"
     assert row in DOCUMENT.read_text(encoding="utf-8").split("\n")
 

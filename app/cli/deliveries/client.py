@@ -66,13 +66,13 @@ async def open_desk(where: Access, environ: Mapping[str, str]) -> AsyncIterator[
         return
     settings = None if where.url and where.token else load_settings(environ)
     if settings is not None and where.url is None and where.token is None:
-        running = _running(admin_socket_of(settings.admin_socket, settings.spool_url))
+        running = _running(admin_socket_of(settings.admin_socket, settings.spool_url.get_secret_value()))
         if running is not None:
             yield running
             return
     reference = where.token or (settings.admin_token if settings else "")
     if where.url is None and not reference and settings is not None:
-        async with _spool_desk(settings.spool_url, settings) as desk:
+        async with _spool_desk(settings.spool_url.get_secret_value(), settings) as desk:
             yield desk
         return
     if not reference:

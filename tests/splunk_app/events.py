@@ -1,12 +1,20 @@
 """hec_events as a search sees them: flat rows with indexed, extracted and calculated fields."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from app.delivery.destination.events import LaneState
+from app.delivery.heartbeat import heartbeat
+from app.delivery.tally import Posts
+from app.model import Stream
+from app.splunk.answers import Scope
+from app.splunk.encode import encode
 from app.transform.schema.json_schema import written
-from tests.goldens import HEC_EVENTS
+from tests.goldens import DESTINATION, HEC_EVENTS
 from tests.spl.expressions import Expression
 from tests.spl.table import Names
 from tests.spl.values import Row
@@ -16,7 +24,6 @@ HecEvent = dict[str, Any]
 
 PIPELINE = {
     "of what was brought in afterwards": ("backfilled",),
-    "of a heartbeat": ("version", "waiting", "oldest_waiting_s", "dead", "delivered", "resent", "paused", "hec_codes"),
     "of a gap": ("from", "to", "cause", "expected", "repaired", "not_repairable"),
 }
 """Fields that the events are about to get and the schema does not have yet."""
@@ -68,6 +75,39 @@ def row(hec_event: HecEvent, indexed_at: float | None = None) -> Row:
     }
 
 
+def heartbeat_of(
+    tenant: str, at: float, books: Mapping[str, int], *, resent: int = 0, paused_for: str = ""
+) -> HecEvent:
+    """A heartbeat as the relay makes it."""
+    stream = Stream(tenant, "main")
+    lane = LaneState(
+        stream=stream,
+        scope=Scope.DESTINATION,
+        index=None,
+        state="open",
+        words=paused_for,
+        act="Splunk's admin",
+        since=at,
+    )
+    made = heartbeat(
+        replace(DESTINATION, tenant=tenant),
+        books,
+        posts=Posts(Counter({"0": 12}), resent),
+        states=[lane] if paused_for else [],
+        at=at,
+        host="relay-1",
+    )
+    found: HecEvent = json.loads(encode(made))
+    return found
+
+
+@cache
+def _heartbeat_names() -> frozenset[str]:
+    books = dict.fromkeys(("waiting", "oldest_waiting_s", "dead", "delivered"), 0)
+    said = heartbeat_of("acme", 1_778_000_000.0, books, paused_for="Splunk does not answer")
+    return frozenset(name for name, _ in flattened(said["event"]))
+
+
 def goldens() -> dict[str, HecEvent]:
     """Every golden hec_event by its name."""
     return {path.stem: json.loads(path.read_bytes()) for path in sorted(HEC_EVENTS.glob("*.json"))}
@@ -97,5 +137,5 @@ def known_names(add_on: Files) -> Names:
     calculated = {key[5:] for stanza in props for key in stanza if key.startswith("EVAL-")}
     found = _schema_names()
     coming = {name for names in PIPELINE.values() for name in names}
-    exact = frozenset(found) | coming | calculated | indexed | SPLUNKS_OWN
+    exact = frozenset(found) | _heartbeat_names() | coming | calculated | indexed | SPLUNKS_OWN
     return Names(exact, tuple(f"{name}." for name, any_key in found.items() if any_key), indexed)

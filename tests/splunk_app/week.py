@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.spl.times import written
 from tests.spl.values import Row
-from tests.splunk_app.events import HecEvent, goldens, row
+from tests.splunk_app.events import HecEvent, goldens, heartbeat_of, row
 
 NOW = 1_795_869_000.0
 """2026-11-28 12:30 UTC."""
@@ -76,11 +76,13 @@ class Week:
         event["host"] = event["event"].get("server_name", f"{tenant}.sentry.io")
         return self._add(event, waited)
 
-    def own(self, kind: str, at: float, tenant: str, **said: Any) -> HecEvent:
-        """An event of the relay's own: ``sentry:relay`` or ``sentry:gap``."""
-        inside = {"schema": 2, "tenant": tenant, "resource": kind, **said}
-        event = {"time": f"{at:.3f}", "host": "relay-1", "sourcetype": f"sentry:{kind}", "fields": {}, "event": inside}
-        return self._add(event, 0)
+    def _gap(self, tenant: str, at: float, cause: str) -> None:
+        """An hour in which Sentry could not deliver, as the relay found it."""
+        inside: dict[str, Any] = {"schema": 2, "tenant": tenant, "resource": "gap", "action": "found", "cause": cause}
+        inside |= {"from": _date(at - HOUR), "to": _date(at), "expected": 22, "repaired": 20, "not_repairable": 2}
+        self._add(
+            {"time": f"{at:.3f}", "host": "relay-1", "sourcetype": "sentry:gap", "fields": {}, "event": inside}, 0
+        )
 
     def _error(self, tenant: str, project: str, at: float, number: int, **said: Any) -> HecEvent:
         kind, value, frame = _TITLES[number]
@@ -178,19 +180,15 @@ class Week:
         for step in range(12 * 25):
             at = last - 300 * step
             late = self._trouble and tenant == "globex" and at > NOW - 1_500
-            self.own(
-                "relay",
-                at,
-                tenant,
-                action="heartbeat",
-                version="0.1.0",
-                waiting=int((at - NOW + 1_500) * 0.4) if late else self._random.randint(0, 6),
-                oldest_waiting_s=int(at - NOW + 1_800) if late else self._random.randint(0, 2),
-                dead=3 if late and at > NOW - 900 else 0,
-                delivered=4_000 - step,
-                resent=25 if late else 0,
-                paused="main: Splunk does not answer" if late else None,
-            )
+            books = {
+                "waiting": int((at - NOW + 1_500) * 0.4) if late else self._random.randint(0, 6),
+                "oldest_waiting_s": int(at - NOW + 1_800) if late else self._random.randint(0, 2),
+                "dead": 3 if late and at > NOW - 900 else 0,
+                "delivered": 4_000 - step,
+            }
+            paused_for = "Splunk does not answer" if late else ""
+            said = heartbeat_of(tenant, at, books, resent=25 if late else 0, paused_for=paused_for)
+            self.events.append((said, at + 0.4))
 
     def _bad_hour(self) -> None:
         """Everything that an alert has to tell, in the hour before now."""
@@ -212,15 +210,7 @@ class Week:
         unknown = self.hook("tide_table.published", NOW - 2 * HOUR, "globex")
         unknown["event"]["flags"] = ["unknown_resource"]
         for at, cause in ((NOW - 30 * HOUR, "the relay did not run"), (NOW - 500, "500 was answered")):
-            self.own(
-                "gap",
-                at,
-                "acme",
-                **{"action": "found", "from": _date(at - HOUR), "to": _date(at), "cause": cause},
-                expected=22,
-                repaired=20,
-                not_repairable=2,
-            )
+            self._gap("acme", at, cause)
         for age in range(20):
             event = self._error("acme", "stock", NOW - 30.5 * HOUR - age * 60, 2, backfilled=True)
             event["fields"]["relay_backfilled"] = "true"

@@ -2,7 +2,7 @@
 
 from deploy.splunk.generate.dashboard import INDEXED_TENANT, TENANT, Dashboard
 
-_NUMBER, _WIDE, _NARROW, _HALF, _LOW = (240, 170), (800, 300), (640, 300), (720, 300), (720, 230)
+_NUMBER, _WIDE, _NARROW, _HALF, _LOW = (240, 170), (660, 300), (780, 300), (720, 300), (720, 230)
 _HEARTBEATS = f"`sentry_heartbeats` {TENANT}"
 _DATE = "%Y-%m-%dT%H:%M:%S.%6NZ"
 _LATELY = {"earliest": "-15m", "latest": "+1d"}
@@ -25,7 +25,8 @@ def _numbers(page: Dashboard) -> None:
         ("Oldest waiting", "oldest_waiting_s", "seconds, now"),
         ("Dead letters", "dead", "for somebody to look at"),
     ):
-        query = f"{_HEARTBEATS} | stats latest({field}) as now by tenant, source, host | stats max(now) as {field}"
+        over = "max" if field == "oldest_waiting_s" else "sum"
+        query = f"{_HEARTBEATS} | stats latest({field}) as now by tenant, destination | stats {over}(now) as {field}"
         limit = {"waiting": 1_000, "oldest_waiting_s": 300, "dead": 1}[field]
         page.trouble(title, page.search(field, query, **_LATELY), _NUMBER, under, limit=limit)
     copies = (
@@ -54,14 +55,14 @@ def _volume(page: Dashboard) -> None:
     )
     relays = (
         f"{_HEARTBEATS} | stats max(_time) as last latest(version) as version latest(waiting) as waiting"
-        " latest(paused) as paused by tenant, source, host | eval minutes=round((now()-last)/60)"
-        " | sort 0 - minutes | table tenant minutes version waiting paused"
+        " latest(paused) as paused by tenant, destination | eval minutes=round((now()-last)/60)"
+        " | sort 0 - minutes | table tenant destination minutes version waiting paused"
     )
     page.table(
         "Heartbeats",
         page.search("relays", relays, earliest="-7d@d", latest="+1d"),
         _NARROW,
-        widths={"tenant": 100, "minutes": 110, "version": 110, "waiting": 110, "paused": 220},
+        widths={"tenant": 105, "destination": 155, "minutes": 115, "version": 115, "waiting": 115, "paused": 150},
         note="Minutes since the last one; five are usual.",
     )
 

@@ -10,7 +10,7 @@ import pytest
 from app.errors import SpoolError
 from app.model import Accepted, Burial, Cause, Delivery, Search, State
 from app.spool.sql import Queries
-from app.spool.sqlite.file import APPLICATION_ID, COPYING_ID, SCHEMA_VERSION, check_file, connect, lay_out
+from app.spool.sqlite.file import APPLICATION_ID, COPYING_ID, SCHEMA_VERSION, check_file, connect, lay_out, lock_file
 from app.spool.sqlite.spool import SqliteSpool
 from tests.contract.engines import ANNA, budgets_of, hook
 
@@ -56,6 +56,51 @@ async def test_it_has_one_owner(tmp_path: Path) -> None:
         assert (await spool.accept(hook(1), ["main"])).fresh
     async with await _open(path):
         pass
+
+
+async def test_a_lock_that_was_removed_is_taken_again(tmp_path: Path) -> None:
+    """Whoever takes it for stale and removes it lets no second owner in."""
+    path = tmp_path / "spool.db"
+    async with await _open(path) as spool:
+        (tmp_path / "spool.db.lock").unlink()
+        await claimed(spool)
+        with pytest.raises(SpoolError, match="one owner"):
+            await _open(path)
+        assert (await spool.accept(hook(1), ["main"])).fresh
+
+
+async def test_an_owner_whose_lock_is_anothers_by_now_ends(tmp_path: Path) -> None:
+    """In words, and it claims nothing more: two owners would send everything twice."""
+    path = tmp_path / "spool.db"
+    told: list[str] = []
+    async with await _open(path) as spool:
+        spool.on_fatal(told.append)
+        await spool.accept(hook(1), ["main"])
+        (tmp_path / "spool.db.lock").unlink()
+        with lock_file(path):
+            with pytest.raises(SpoolError, match="another process"):
+                await claimed(spool)
+            assert "the lock of the spool was removed" in told[0]
+
+
+async def test_the_lock_follows_no_link_and_empties_nothing(tmp_path: Path) -> None:
+    """A folder that others may write in must not turn the relay against a file of somebody else."""
+    theirs = tmp_path / "theirs"
+    theirs.write_text("theirs")
+    (tmp_path / "spool.db.lock").symlink_to(theirs)
+    with pytest.raises(SpoolError, match=r"spool\.db cannot be opened"):
+        await _open(tmp_path / "spool.db")
+    assert theirs.read_text() == "theirs"
+
+
+async def test_a_folder_that_others_may_write_in_is_told(tmp_path: Path) -> None:
+    """They could put another file in place of the spool."""
+    tmp_path.chmod(0o777)  # noqa: ASYNC240 - a test's folder
+    async with await _open(tmp_path / "spool.db") as spool:
+        assert any("others may write in" in words for words in spool.evidence().remarks)
+    tmp_path.chmod(0o700)  # noqa: ASYNC240 - a test's folder
+    async with await _open(tmp_path / "spool.db") as spool:
+        assert not any("others may write in" in words for words in spool.evidence().remarks)
 
 
 async def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:

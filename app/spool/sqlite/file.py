@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 from typing import IO
@@ -75,13 +76,46 @@ def set_back(queries: Queries, connection: sqlite3.Connection, *, now: float, ba
 
 def lock_file(path: Path) -> IO[str]:
     """Become the owner of the spool at ``path``, for as long as what is returned is open."""
-    lock = _lock_of(path).open("w")
+    name = _lock_of(path)
+    lock = os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if is_lock_of(path, lock):
+            return lock
     except BlockingIOError:
-        lock.close()
-        raise SpoolError(f"the spool {path} is open in another process; a SQLite spool has one owner") from None
-    return lock
+        pass
+    lock.close()  # another has it, or has removed it since and made its own
+    raise SpoolError(f"the spool {path} is open in another process; a SQLite spool has one owner")
+
+
+def is_lock_of(path: Path, lock: IO[str]) -> bool:
+    """Whether the lock's name is still that of the file that is locked. Removed, it keeps nobody away."""
+    try:
+        named = os.stat(_lock_of(path), follow_symlinks=False)  # noqa: PTH116 - at every claim
+    except OSError:
+        return False
+    return os.path.samestat(named, os.fstat(lock.fileno()))
+
+
+def keep_lock(path: Path, lock: IO[str]) -> IO[str]:
+    """The lock; taken anew if its name was removed.
+
+    Raises:
+        SpoolError: another process has it by now.
+        OSError: it cannot be taken.
+    """
+    if lock.closed or is_lock_of(path, lock):
+        return lock
+    taken = lock_file(path)
+    lock.close()
+    return taken
+
+
+def doubt_about(path: Path) -> str | None:
+    """What is unwise about the place, in words."""
+    if path.parent.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others may write in {path.parent}, and so replace the spool: chmod go-w"
+    return None
 
 
 def _lock_of(path: Path) -> Path:

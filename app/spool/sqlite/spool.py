@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self, TypeVar
 from uuid import uuid4
 
@@ -43,7 +42,7 @@ from app.spool.rows import deliveries_of
 from app.spool.sql import Queries
 from app.spool.sqlite import archive, reads, writes
 from app.spool.sqlite.clock import Clocks
-from app.spool.sqlite.file import connect, prepare, set_back
+from app.spool.sqlite.file import connect, doubt_about, keep_lock, prepare, set_back
 from app.spool.sqlite.leases import HeldLease, Leases
 from app.spool.sqlite.reader import Reader
 from app.spool.sqlite.room import Room, log_bytes_max
@@ -72,7 +71,9 @@ class SqliteSpool:
         open_file = partial(connect, path)
         self._dead = ""
         self._on_fatal: Callable[[str], None] | None = None
+        self._path = path
         self._lock = lock
+        self._doubt = doubt_about(path)
         self._store = store
         self._noting: asyncio.Future[object] | None = None
         self._writer = GroupCommit(
@@ -122,9 +123,7 @@ class SqliteSpool:
         """The open spool itself."""
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         """Close."""
         await self.close()
 
@@ -141,7 +140,7 @@ class SqliteSpool:
     def evidence(self) -> SpoolEvidence:
         """See the interface."""
         problems = [self._writer.problem] if self._writer.problem else []
-        remarks = self._writer.remarks
+        remarks = self._writer.remarks + ([self._doubt] if self._doubt else [])
         if self._set_aside:
             aside = (
                 f"what became of {self._set_aside} deliveries cannot be written, and the next start sends them again"
@@ -170,6 +169,7 @@ class SqliteSpool:
         self, *, limit: int, per_stream: int, bytes_max: int, lease_s: float, busy: Collection[Stream] = ()
     ) -> list[Delivery]:
         """See the interface."""
+        self._keep_lock()
         async with self._claiming:
             now = self._clock()
             if back := self._clocks.went_back():
@@ -186,10 +186,20 @@ class SqliteSpool:
                 per_stream=per_stream,
                 bytes_max=bytes_max,
             )
-            rows, self._after = await self._read(partial(reads.pick, _QUERIES, wanted=wanted))
+            rows, self._after = await self._reader.quick(
+                partial(reads.pick, _QUERIES, wanted=wanted), deadline_s=CLAIM_S
+            )
             deliveries = deliveries_of(rows, lease)
             self._leases.take((each.seq for each in deliveries), lease, self._clocks.steady() + lease_s)
             return deliveries
+
+    def _keep_lock(self) -> None:
+        """A lock that somebody has removed keeps nobody away: take it anew, or end if another process has it."""
+        try:
+            self._lock = keep_lock(self._path, self._lock)
+        except (SpoolError, OSError) as fault:
+            self._died(f"the lock of the spool was removed, and cannot be taken again: {fault}")
+            raise SpoolError("the spool may be another process's by now") from fault
 
     async def renew(self, deliveries: Sequence[Delivery], *, lease_s: float) -> set[int]:
         """See the interface."""
@@ -290,7 +300,7 @@ class SqliteSpool:
 
     async def parked(self) -> Sequence[str]:
         """See the interface."""
-        rows = await self._read(partial(reads.rows, _QUERIES, name="parked"))
+        rows = await self._reader.quick(partial(reads.rows, _QUERIES, name="parked"), deadline_s=CLAIM_S)
         return [installation for (installation,) in rows]
 
     async def expire(self, budgets: RetentionLimits, *, limit: int) -> SweepResult:
@@ -378,9 +388,6 @@ class SqliteSpool:
                 return await self._writer.do(partial(job, _QUERIES))
         except TimeoutError:
             raise SpoolError(f"spool_unavailable: the disk has not answered within {CLAIM_S:g} s") from None
-
-    async def _read(self, job: Callable[[sqlite3.Connection], _T]) -> _T:
-        return await self._reader.quick(job, deadline_s=CLAIM_S)
 
     async def _look(self, job: Callable[[sqlite3.Connection], _T], *, deadline_s: float = LOOK_S) -> _T:
         return await self._reader.look(job, deadline_s=deadline_s)

@@ -49,11 +49,13 @@ def test_the_scrape_configuration_is_one_to_prometheus() -> None:
     assert f'up{{job="{job}"}}' in text(FOLDER / "rules.yaml")
 
 
+@pytest.mark.slow
 def test_the_rules_fire_when_they_should() -> None:
     """And are still when all is well."""
     promtool("test", "rules", "rules_test.yaml", cwd=FOLDER)
 
 
+@pytest.mark.slow
 def test_promtool_sees_a_rule_that_no_longer_fires(tmp_path: Path) -> None:
     """The test above can fail: a threshold that is moved is told."""
     moved = text(FOLDER / "rules.yaml").replace("relay_deliveries_dead > 0", "relay_deliveries_dead > 1000")

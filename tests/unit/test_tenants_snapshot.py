@@ -291,6 +291,7 @@ def test_every_key_is_documented() -> None:
     assert not [key for key in sorted(keys) if f"`{key}`" not in page]
 
 
+@pytest.mark.slow
 def test_ten_thousand_tenants_load_in_their_numbers_time(tmp_path: Path) -> None:
     """With routes, secrets and installations: four times as many take about four times as long."""
     one = """\

@@ -365,6 +365,7 @@ def test_no_resource_lets_a_grant_or_a_download_link_pass(resource: str, *, brok
     assert SECRET.encode() not in written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

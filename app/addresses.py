@@ -32,3 +32,16 @@ def host_and_port(text: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or int(port) > PORT_MAX or (":" in host and not bracketed):
         raise ValueError("must be HOST:PORT, such as 127.0.0.1:8081 or [::1]:8081")
     return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def checked_networks(text: str) -> str:
+    """``text``, if ``networks`` takes it."""
+    networks(text)
+    return text
+
+
+def checked_address(text: str) -> str:
+    """``text``, if it is empty or ``host_and_port`` takes it."""
+    if text:
+        host_and_port(text)
+    return text

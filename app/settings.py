@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.addresses import PORT_MAX, host_and_port, networks
+from app.addresses import PORT_MAX, checked_address, checked_networks
 from app.errors import ConfigError
 from app.spool.engines import check_url
 
@@ -56,17 +56,6 @@ def _reference(text: str) -> str:
     kind, _, name = text.partition(":")
     if text and (kind not in {"env", "file"} or not name):
         raise ValueError("must be a reference, env:NAME or file:PATH, never the admin token itself")
-    return text
-
-
-def _networks(text: str) -> str:
-    networks(text)
-    return text
-
-
-def _address(text: str) -> str:
-    if text:
-        host_and_port(text)
     return text
 
 
@@ -146,7 +135,7 @@ class Settings(BaseSettings):
         repr=False,
         description="Reference of the admin token, `env:NAME` or `file:PATH`; without one there is no admin API.",
     )
-    admin_address: Annotated[str, AfterValidator(_address)] = Field(
+    admin_address: Annotated[str, AfterValidator(checked_address)] = Field(
         "",
         description="`HOST:PORT` of the admin API, if it is not to be where hooks come in.",
     )
@@ -192,7 +181,7 @@ class Settings(BaseSettings):
         description="Bytes of all bodies in progress together, counted as they come. Beyond, the one that has been "
         "coming longest gets `not_stored`, first of those who have delivered nothing yet; they have half at most.",
     )
-    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+    trusted_proxies: Annotated[str, AfterValidator(checked_networks)] = Field(
         "",
         description="Addresses or networks of the proxies before the relay, separated by commas: what they say in "
         "`X-Forwarded-For` is believed.",

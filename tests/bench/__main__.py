@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 
-from tests.bench import accept, commit, end_to_end, neighbours, postgres, replicas, send, transform
+from tests.bench import accept, commit, end_to_end, neighbours, pages, postgres, replicas, send, transform
 
 
 def _accept(given: Namespace) -> list[str]:
@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[Namespace], list[str]]] = {
     "transform": lambda given: transform.measure(given.rounds),
     "send": lambda given: send.measure(min(3, given.rounds)),
     "neighbours": lambda given: neighbours.measure(min(2, given.rounds), given.seconds * 2, given.waiting // 2),
+    "pages": lambda given: pages.measure(min(3, given.rounds), given.seconds),
     "postgres": lambda given: postgres.measure(given.rounds),
     "replicas": lambda _given: replicas.measure(),
 }

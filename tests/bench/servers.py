@@ -4,6 +4,7 @@
 ``floor``  the same with HMAC and the relay's own group commit to SQLite FULL.
 ``row``    as ``floor``, but into one plain table, one column: what no queue with dedup and books can reach.
 ``relay``  the relay's accepting path: tenant look-up, verification, dedup, books, log line, metrics.
+``pages``  the same with ``/metrics`` and ``/readyz`` beside it, and a hook waiting in each of ten thousand streams.
 """
 
 import asyncio
@@ -19,13 +20,15 @@ from pathlib import Path
 
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 
 from app import logs
 from app.asgi import Application, Receive, Scope, Send
+from app.health import Delivering, Health, add_routes
 from app.ingest.accept import Ingest, IngestLimits
 from app.ingest.body import read_body
 from app.metrics import Metrics
-from app.model import Hook, Secret
+from app.model import Hook, Secret, SpoolLimits, Stream
 from app.server.limits import ServerLimits
 from app.server.listener import Door, Listener
 from app.spool.sqlite.file import PAGE_BYTES, connect
@@ -112,10 +115,55 @@ async def _spool(folder: Path) -> SqliteSpool:
 @dataclass
 class _Tenants:
     snapshot: Snapshot
+    problem: str | None = None
 
 
 async def relay(folder: Path) -> Application:
     """The accepting path as it is, with a tenants file of ten thousand."""
+    return (await _relay(folder))[0]
+
+
+async def pages(folder: Path) -> Application:
+    """The accepting path, and the pages that are looked at meanwhile."""
+    ingest, spool, known, metrics = await _relay(folder)
+    for first in range(0, TENANTS, 500):
+        hooks = [
+            Hook(delivery_id=f"{n:032x}", tenant=f"tenant-{n}", key_digest=n.to_bytes(16, "big"), payload=b"{}")
+            for n in range(first, first + 500)
+        ]
+        await asyncio.gather(*(spool.accept(hook, ("main",)) for hook in hooks))
+        for hook in hooks:
+            metrics.accepted(hook.tenant, fresh=True, seconds=0.01)
+            metrics.attempted(
+                Stream(hook.tenant, "main"), outcome="delivered", hec_code="0", hec_events=1, body_bytes=1, seconds=0.01
+            )
+    api = FastAPI(openapi_url=None)
+    health = Health(
+        spool=spool,
+        tenants=known,
+        delivering=_Quiet(),
+        metrics=metrics,
+        trouble=ingest.trouble,
+        bounds=SpoolLimits(10_000_000, 10**12, 10**9, 86_400),
+        troubles=list,
+    )
+    add_routes(api, health)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await (ingest if scope["path"].startswith("/sentry") else api)(scope, receive, send)
+
+    return app
+
+
+class _Quiet(Delivering):
+    problem = None
+    trouble = None
+
+    def states(self) -> list[str]:
+        return []
+
+
+async def _relay(folder: Path) -> tuple[Ingest, SqliteSpool, "_Tenants", Metrics]:
     secret = Secret("env:BENCH", SECRET)
     tenants = {
         f"tenant-{n}": Tenant(name=f"tenant-{n}", client_secrets=(secret,), destination_names=("main",))
@@ -123,9 +171,8 @@ async def relay(folder: Path) -> Application:
     }
     spool = await SqliteSpool.open(folder / "spool.db", hooks_max=10_000_000, bytes_max=10**12, queue_hooks_max=10_000)
     limits = IngestLimits(body_bytes_max=10_000_000)
-    return Ingest(
-        _Tenants(Snapshot(tenants=tenants, by_installation={})), spool, limits=limits, metrics=Metrics("bench")
-    )
+    known, metrics = _Tenants(Snapshot(tenants=tenants, by_installation={})), Metrics("bench")
+    return Ingest(known, spool, limits=limits, metrics=metrics), spool, known, metrics
 
 
 async def main(name: str, folder: Path) -> None:
@@ -138,8 +185,10 @@ async def main(name: str, folder: Path) -> None:
             app = await floor(folder)
         case "relay":
             app = await relay(folder)
+        case "pages":
+            app = await pages(folder)
     logs.configure("json", "info", Path(os.devnull).open("wb"))  # noqa: ASYNC230, SIM115 - open for as long as the process
-    if name == "relay":
+    if name in {"relay", "pages"}:
         limits = ServerLimits(connections_max=1_000, bodies_bytes_max=10**9, body_bytes_max=10_000_000)
         door = Door(application=_with_lifespan(app), host="127.0.0.1", port=0, limits=limits, setting="")
         server: uvicorn.Server = Listener(door, refused=lambda _refusal, _peer: None)

@@ -1,7 +1,9 @@
 """What the spool needs every so often, whether or not anything is delivered."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -20,6 +22,29 @@ ROWS = 500
 """Most rows of each kind that one round changes; accepting gets its turn between two rounds."""
 
 
+CALM_S = 60.0
+"""Nothing is discarded for good before the clock has been steady for so long: it may have been set while nobody ran."""
+STEP_S = 1.0
+"""Less than this between two looks is slewing, and no step."""
+NEVER_S, NEVER_BYTES = 1e9, 2**62
+
+
+class Calm:
+    """How long the wall's clock has gone with the steady one."""
+
+    def __init__(self, *, wall: float, steady: float) -> None:
+        self._apart = wall - steady
+        self._since = steady
+
+    def look(self, *, wall: float, steady: float) -> float:
+        """Seconds since the start or the last step."""
+        apart = wall - steady
+        if abs(apart - self._apart) > STEP_S:
+            self._since = steady
+        self._apart = apart
+        return steady - self._since
+
+
 class Housekeeping:
     """Keeps the spool within its retention limits, and gives parked hooks to the tenant that claims them."""
 
@@ -31,7 +56,10 @@ class Housekeeping:
         *,
         observer: Observer,
         sweep: Callable[[], None],
+        calm_s: float = CALM_S,
     ) -> None:
+        self._calm = Calm(wall=time.time(), steady=time.monotonic())
+        self._calm_s = calm_s
         self._spool = spool
         self._tenants = tenants
         self._limits = limits
@@ -63,9 +91,12 @@ class Housekeeping:
 
     async def _expire(self) -> None:
         """Expire in rounds, until one changes fewer rows than it may: then nothing is left."""
+        limits = self._limits
+        if self._calm.look(wall=time.time(), steady=time.monotonic()) < self._calm_s:
+            limits = replace(limits, dead_age_max_s=NEVER_S, dead_bytes_max=NEVER_BYTES)
         swept = SweepResult(changed=ROWS)
         while swept.changed >= ROWS:
-            swept = await self._spool.expire(self._limits, limit=ROWS)
+            swept = await self._spool.expire(limits, limit=ROWS)
             for (stream, cause), count in swept.buried.items():
                 events.expired(stream, cause, count=count, waiting_age_max_s=self._limits.waiting_age_max_s)
                 self._observer.buried(stream, cause=cause, count=count)

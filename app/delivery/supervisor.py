@@ -15,7 +15,7 @@ from app.delivery.dispatcher import Dispatcher
 from app.delivery.heartbeat import Heartbeats
 from app.delivery.interfaces import DeliveryContext, DestinationDirectory, OpenClient
 from app.delivery.limits import DeliveryLimits
-from app.delivery.maintenance import Housekeeping
+from app.delivery.maintenance import CALM_S, Housekeeping
 from app.delivery.observer import Observer
 from app.delivery.render import Transform
 from app.delivery.tally import PostTally
@@ -52,6 +52,7 @@ class Supervisor:
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
+        calm_s: float = CALM_S,
     ) -> None:
         self.problem: str | None = None
         """Why delivering has ended for good, in words; ``None`` while it runs."""
@@ -76,7 +77,12 @@ class Supervisor:
         )
         self._dispatcher = Dispatcher(spool, context, transform, steady=steady)
         self._housekeeping = Housekeeping(
-            spool, tenants, retention, observer=observer, sweep=partial(self._dispatcher.sweep, idle_s=IDLE_S)
+            spool,
+            tenants,
+            retention,
+            observer=observer,
+            sweep=partial(self._dispatcher.sweep, idle_s=IDLE_S),
+            calm_s=calm_s,
         )
         self._heartbeats = Heartbeats(spool, context, self._dispatcher.states_of, host=host)
         self._workers: list[asyncio.Task[None]] = []

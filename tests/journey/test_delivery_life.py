@@ -309,13 +309,28 @@ async def test_what_waited_too_long_becomes_a_dead_letter(tmp_path: Path) -> Non
         assert {(line["tenant"], line["destination"], line["cause"]) for line in lines} == {("acme", "main", "expired")}
 
 
+async def test_nothing_is_discarded_in_the_first_minute(tmp_path: Path) -> None:
+    """The clock may have been set while nobody ran."""
+    parts = [Part("acme", "http://127.0.0.1:9", "t")]
+    async with world(tmp_path, parts, waiting_age_max_s=0, dead_age_max_s=0) as here:
+        here.run()
+        for count in (3, 6):  # several rounds of housekeeping
+
+            async def buried(count: int = count) -> bool:
+                return len(await here.dead()) == count
+
+            await here.accept(3)
+            await until_async(buried)
+        assert not here.said("dead_letters.discarded")
+
+
 async def test_dead_letters_beyond_their_budget_are_discarded_and_said(tmp_path: Path) -> None:
     """The log says of whom and how many; the books and the history have them."""
     async with world(
         tmp_path, [Part("acme", "http://127.0.0.1:9", "t")], waiting_age_max_s=0, dead_age_max_s=0
     ) as here:
         ids = await here.accept(3)
-        here.run()
+        here.run(calm_s=0)
         await until(lambda: sum(line["dead_letters"] for line in here.said("dead_letters.discarded")) == 3)
         assert not await here.dead()
         (books,) = (await here.spool.stats()).streams

@@ -13,6 +13,7 @@ from tests.attack.__main__ import MEMORY_MAX_BYTES
 from tests.attack.attacks import ATTACKS
 from tests.attack.site import Site, attacked, site
 
+pytestmark = pytest.mark.slow
 SECONDS = 1.5
 OF_THE_PORT = {"too_many_bytes", "too_many_requests"}
 """Reasons of a 500 that attackers could bring upon others. None gets as far as the spool, whose disk may be slow."""

@@ -68,6 +68,8 @@ _ENCODED = re.compile(
 _ENCODED_VALUE = re.compile(r"""(?:[\w.~+!*()/:-]|%(?!0[AaDd]|2[0236Cc]|3[Bb])[0-9A-Fa-f]{2})++""", re.ASCII)
 _ELEMENT = re.compile(r"""<([\w:.-]{1,120}+)(?:\s[^<>]{0,200}+)?+>(?=[^<>]{1,4000}+</)""", re.ASCII)
 _ELEMENT_VALUE = re.compile(r"[^<>]++")
+_ADDRESS_CHARS_MAX = 2_000
+"""Of a value that is only taken out if it is an address or a grant: following every one to its end is quadratic."""
 _GLANCE = 200
 """How much of a value is looked at before it is known that it goes: in it may be names with values again."""
 _STRING = {'"': re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL), "'": re.compile(r"'(?:[^'\\]++|\\.)*+'?", re.DOTALL)}
@@ -175,7 +177,11 @@ def _scrub_pairs(text: str, addresses: AddressPolicy, *, broken: bool) -> str:
             name = named[0]
         if not _concerned(name, text[found.end() : found.end() + 1], broken=broken):
             continue
-        end = _value_end(text, found.end())
+        certain = secret_name(name) or (broken and name == "code")
+        limit = len(text) if certain else min(len(text), found.end() + _ADDRESS_CHARS_MAX)
+        end = _value_end(text, found.end(), limit)
+        if not certain and end == limit < len(text):
+            continue  # longer than any address
         value = text[found.end() : end].strip()
         if group == _PAIR and not broken and _WORD.fullmatch(value.strip("\\\"'")):
             continue
@@ -214,14 +220,16 @@ def _unescape(found: re.Match[str]) -> str:
     return chr(int(found[1], 16))
 
 
-def _value_end(text: str, start: int) -> int:
+def _value_end(text: str, start: int, limit: int) -> int:
+    """Where the value ends that begins at ``start``; a plain one is followed no further than ``limit``."""
     first = text[start : start + 1]
     if first in _STRING:
         return _end(_STRING[first].match, text, start)
     if first == "\\":
         return _end(_ESCAPED_STRING.match, text, start)
     if first not in ("[", "{"):
-        return _end(_PLAIN_VALUE.match, text, start)
+        found = _PLAIN_VALUE.match(text, start, limit)
+        return found.end() if found else start
     depth = 0
     for found in _BRACKET_OR_STRING.finditer(text, start):
         depth += (found[0] in "[{") - (found[0] in "]}")

@@ -3,7 +3,7 @@
 import asyncio
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -179,7 +179,13 @@ class Health:
         if stats is None:
             return Part(ready=False, words=["the spool cannot be read", *remarks])
         full = stats.hooks >= self._bounds.hooks_max or stats.payload_bytes >= self._bounds.bytes_max
-        return Part(ready=not full, words=[*spool_words(stats, self._bounds, now=time.time()), *remarks])
+        words = [*spool_words(stats, self._bounds, now=time.time()), *self._share_words(stats)]
+        return Part(ready=not full, words=[*words, *remarks])
+
+    def _share_words(self, stats: SpoolStats) -> list[str]:
+        snapshot = self._tenants.snapshot
+        shares = {name: snapshot.spool_share(name) for name in snapshot.tenants}
+        return share_words(stats, self._bounds, shares)[:WORDS_MAX]
 
     def _tenants_part(self) -> Part:
         snapshot = self._tenants.snapshot
@@ -223,6 +229,17 @@ def spool_words(stats: SpoolStats, bounds: SpoolLimits, *, now: float) -> list[s
     if dead and age_s >= NEAR * bounds.dead_age_max_s:
         left_s = max(0.0, bounds.dead_age_max_s - age_s)
         words.append(f"the oldest dead letter is discarded in {left_s / 3600:.1f} hours unless somebody acts")
+    return words
+
+
+def share_words(stats: SpoolStats, bounds: SpoolLimits, shares: Mapping[str, float]) -> list[str]:
+    """Which tenants hold their share of the spool, or nearly, where it is less than all of it."""
+    words = []
+    for tenant, hooks, size in stats.tenants:
+        part, share = max(hooks / bounds.hooks_max, size / bounds.bytes_max), shares.get(tenant, 1.0)
+        if share < 1 and part >= NEAR * share:
+            held = f"{tenant} holds {part:.0%} of the spool, and may hold {share:.0%}"
+            words.append(f"{held}: its hooks are refused" if part >= share else held)
     return words
 
 

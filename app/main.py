@@ -40,6 +40,7 @@ from app.splunk.answers import Scope as PauseScope
 from app.splunk.client import HecClients, WireLimits
 from app.spool.engines import admin_socket_of, is_shared, open_spool
 from app.spool.interface import Spool
+from app.spool.shares import Held
 from app.tenants.proxies import proxy_variables
 from app.tenants.registry import Registry
 from app.turns import Turns
@@ -135,6 +136,7 @@ class Relay:
                     hooks_max=settings.spool_hooks_max,
                     bytes_max=settings.spool_bytes_max,
                     queue_hooks_max=settings.accept_queue_hooks_max,
+                    parked=Held(settings.parked_hooks_max, settings.parked_bytes_max),
                     history=settings.history_max > 0 and settings.history_age_max_s > 0,
                     unsynced_ok=settings.spool_unsynced == "allow",
                 )

@@ -343,6 +343,13 @@ def books(stats: SpoolStats, *, now: float) -> Iterator[bytes]:
             for start in range(0, len(labels), SLICE_LINES):
                 part = zip(labels[start : start + SLICE_LINES], stats.streams[start : start + SLICE_LINES], strict=True)
                 yield "".join([f"{full}{label} {float(getattr(counts, name))}\n" for label, counts in part]).encode()
+    for unit, words in (("hooks", "Hooks stored"), ("payload_bytes", "Payload bytes stored")):
+        full = f"relay_spool_tenant_{unit}"
+        yield _declared(full, "gauge", f"{words}, by tenant.")
+        for start in range(0, len(stats.tenants), SLICE_LINES):
+            held = stats.tenants[start : start + SLICE_LINES]
+            values = ((tenant, hooks if unit == "hooks" else size) for tenant, hooks, size in held)
+            yield "".join([f'{full}{{tenant="{_escaped(name)}"}} {float(value)}\n' for name, value in values]).encode()
     for name, words, value in _of_the_spool(stats, now):
         yield _declared(name, "gauge", words) + f"{name} {float(value)}\n".encode()
 

@@ -261,6 +261,16 @@ class SweepResult:
     """By ``expired`` and ``unclaimed``."""
     discarded: Mapping[Stream, int] = field(default_factory=dict)
     """Dead letters over their age or bytes."""
+    evicted: int = 0
+    """Parked hooks that had to go since this was told last, because others came."""
+
+
+class TenantFill(NamedTuple):
+    """How much of the spool a tenant holds ('': parked hooks and what came of them)."""
+
+    tenant: str
+    hooks: int
+    bytes: int
 
 
 class Accepted(NamedTuple):
@@ -310,3 +320,5 @@ class SpoolStats:
     """Ended deliveries that are remembered."""
     dedup_keys: int = 0
     """Digests of keys and bytes that are remembered."""
+    tenants: Sequence[TenantFill] = ()
+    """Who holds how much."""

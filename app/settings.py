@@ -199,6 +199,16 @@ class Settings(BaseSettings):
         10 * 1024**3, ge=1_000_000, le=10 * 1024**4, description="Payload bytes the spool may hold."
     )
     spool_hooks_max: int = Field(2_000_000, ge=1, le=1_000_000_000, description="Hooks the spool may hold.")
+    parked_hooks_max: int = Field(
+        50_000,
+        ge=1,
+        le=1_000_000_000,
+        description="Hooks of installations that no tenant claims; beyond (and beyond a tenth of the spool) "
+        "the oldest are discarded.",
+    )
+    parked_bytes_max: int = Field(
+        512 * 1024**2, ge=1_000, le=10 * 1024**4, description="The same for their payload bytes."
+    )
     dedup_window_s: float = Field(
         86_400,
         ge=1,
@@ -222,7 +232,7 @@ class Settings(BaseSettings):
         1024**3,
         ge=0,
         le=10 * 1024**4,
-        description="Payload bytes of dead letters; beyond, the oldest are discarded.",
+        description="Payload bytes of dead letters; beyond, the oldest of those tenants that have most are discarded.",
     )
     history_age_max_s: float = Field(
         86_400,

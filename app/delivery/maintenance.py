@@ -102,6 +102,8 @@ class Housekeeping:
                 self._observer.buried(stream, cause=cause, count=count)
             for stream, count in swept.discarded.items():
                 events.discarded(stream, count=count)
+            if swept.evicted:
+                _log.error("hooks.evicted", hooks=swept.evicted)
 
     async def _adopt(self) -> None:
         for installation in await self._spool.parked():

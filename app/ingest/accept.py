@@ -47,6 +47,7 @@ PROVEN_ON_LOOP_BYTES_MAX = 262_144
 TROUBLE_S = 10.0
 _OF_THIS_PROCESS = os.urandom(16)
 _RECEIPTS = count()
+SHARE_FULL = "share_full"
 _ALLOW = (b"allow", b"POST")
 _log = structlog.stdlib.get_logger()
 
@@ -111,11 +112,11 @@ class Ingest:
         exchange = exchange_of(scope)
         attempt: Attempt | None = None
         try:
-            hook, destinations = await self._read(scope, receive, exchange)
+            hook, destinations, share = await self._read(scope, receive, exchange)
             if hook.resendable:
                 attempt = self._attempts.begin(hook, exchange)
                 await attempt.turn()
-            accepted = await self._store(hook, destinations)
+            accepted = await self._store(hook, destinations, share)
         except IngestRefusal as refusal:
             await self._refuse(scope, send, refusal, exchange)
         except Exception:  # noqa: BLE001 - whatever it was, Sentry gets its answer and the log the trace
@@ -131,8 +132,8 @@ class Ingest:
             if attempt is not None:
                 self._attempts.end(attempt)
 
-    async def _read(self, scope: Scope, receive: Receive, exchange: Exchange) -> tuple[Hook, Sequence[str]]:
-        """Judge the head, read the body, verify it: the hook and its destinations.
+    async def _read(self, scope: Scope, receive: Receive, exchange: Exchange) -> tuple[Hook, Sequence[str], float]:
+        """Judge the head, read the body, verify it: the hook, its destinations, and its tenant's share of the spool.
 
         The order is a promise: what can be refused early is refused before it has cost anything.
         """
@@ -150,13 +151,14 @@ class Ingest:
         hook = await self._verified(_Check(head, snapshot, body, scope), exchange)
         exchange.proved(hook.tenant)
         destinations = snapshot.tenants[hook.tenant].destination_names if hook.tenant else ("",)
-        return hook, destinations
+        return hook, destinations, snapshot.spool_share(hook.tenant) if hook.tenant else 1.0
 
-    async def _store(self, hook: Hook, destinations: Sequence[str]) -> Accepted:
+    async def _store(self, hook: Hook, destinations: Sequence[str], share: float) -> Accepted:
         try:
-            return await self._spool.accept(hook, destinations)
+            return await self._spool.accept(hook, destinations, share=share)
         except NotStored as refusal:
-            self._not_stored = time.monotonic(), refusal.reason
+            if refusal.reason != SHARE_FULL:  # then everybody else's are stored
+                self._not_stored = time.monotonic(), refusal.reason
             raise
 
     async def _verified(self, check: "_Check", exchange: Exchange) -> Hook:

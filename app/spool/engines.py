@@ -7,6 +7,7 @@ from typing import Final, Protocol, Self
 from app.errors import SpoolError
 from app.spool.interface import Spool
 from app.spool.postgres.url import SCHEMES, read_url
+from app.spool.shares import WIDE, Held
 
 SQLITE: Final = "sqlite:///"
 NO_SOCKET: Final = "off"
@@ -68,6 +69,7 @@ async def open_spool(
     hooks_max: int,
     bytes_max: int,
     queue_hooks_max: int,
+    parked: Held = WIDE,
     history: bool = True,
     unsynced_ok: bool = False,
 ) -> OpenSpool:
@@ -90,6 +92,7 @@ async def open_spool(
             hooks_max=hooks_max,
             bytes_max=bytes_max,
             queue_hooks_max=queue_hooks_max,
+            parked=parked,
             in_flight_max=IN_FLIGHT_MAX,
             history=history,
             unsynced_ok=unsynced_ok,
@@ -97,5 +100,10 @@ async def open_spool(
     from app.spool.sqlite.spool import SqliteSpool  # noqa: PLC0415 - see above
 
     return await SqliteSpool.open(
-        path_of(url), hooks_max=hooks_max, bytes_max=bytes_max, queue_hooks_max=queue_hooks_max, history=history
+        path_of(url),
+        hooks_max=hooks_max,
+        bytes_max=bytes_max,
+        queue_hooks_max=queue_hooks_max,
+        parked=parked,
+        history=history,
     )

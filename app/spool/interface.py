@@ -43,8 +43,11 @@ from app.model import (
 class Spool(Protocol):
     """The durable queue between ``ingest`` and ``delivery``."""
 
-    async def accept(self, hook: Hook, destinations: Sequence[str]) -> Accepted:
+    async def accept(self, hook: Hook, destinations: Sequence[str], *, share: float = 1.0) -> Accepted:
         """Store a hook with one delivery per destination (a parked hook: one, to the destination ``""``).
+
+        ``share`` is the part of the spool that the hook's tenant may hold (``shares``); 1: all of it. For a parked hook
+        that is over the budget of parked hooks the oldest of these are discarded.
 
         Raises:
             NotStored: the reason says which limit or fault it was. Nothing is stored, or, where the database gave no

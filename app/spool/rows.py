@@ -17,6 +17,7 @@ from app.model import (
     State,
     Stream,
     StreamCounts,
+    TenantFill,
 )
 from app.spool.keys import stream_of
 
@@ -175,6 +176,7 @@ def stats_of(
     *,
     dead: Iterable[Any],
     history: int,
+    tenants: Iterable[Any],
 ) -> SpoolStats:
     """The books: rows of ``ledger`` and ``count_states``, that of ``oldest_waiting`` or none.
 
@@ -207,4 +209,5 @@ def stats_of(
         oldest_dead_at=oldest_dead_at,
         history=history,
         dedup_keys=digests,
+        tenants=[TenantFill(*row) for row in tenants],
     )

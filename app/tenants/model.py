@@ -56,6 +56,10 @@ class Tls:
         return tuple(file for file in (self.ca_file, self.client_cert, self.client_key) if file is not None)
 
 
+SHARE = 0.5
+"""Of the spool: what a tenant that has others beside it may hold, unless its file says otherwise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
     """An HTTP proxy between the relay and a destination."""
@@ -137,6 +141,8 @@ class Tenant:
     destination_names: tuple[str, ...] = ()
     privacy: Privacy = field(default_factory=Privacy)
     """The same that its destinations have."""
+    spool_share: float | None = None
+    """The part of the spool that it may hold; ``None``: as much as others leave it."""
 
     def may_be_signed_with(self, reference: str) -> bool:
         """Whether a shared integration's secret of this reference verifies hooks of the tenant's installations."""
@@ -154,6 +160,13 @@ class Snapshot:
     """What could not be resolved, in words: reference, where it is used, why. Holds no value."""
     warnings: Sequence[str] = ()
     """What is allowed and yet worth a word, such as a plain http URL: tenant, destination, why."""
+
+    def spool_share(self, tenant: str) -> float:
+        """The part of the spool that a tenant may hold: what its file says, else half, and all if it is alone."""
+        found = self.tenants.get(tenant)
+        if found is not None and found.spool_share is not None:
+            return found.spool_share
+        return SHARE if len(self.tenants) > 1 else 1.0
 
     def destination(self, tenant: str, name: str) -> Destination | None:
         """The destination of that name, or ``None`` if the file has it no more."""

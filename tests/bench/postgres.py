@@ -11,8 +11,8 @@ import asyncpg
 import uvloop
 
 from app.model import Hook
-from app.spool.postgres.accept import BATCH_HOOKS_MAX
 from app.spool.postgres.spool import PostgresSpool
+from app.spool.postgres.store.accept import BATCH_HOOKS_MAX
 from tests.contract.engines import LIMITS, make_place, run
 from tests.postgres_server import PostgresServer
 

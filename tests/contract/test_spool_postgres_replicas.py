@@ -230,7 +230,8 @@ async def test_a_role_that_may_only_add_to_the_audit_is_enough(place: PostgresPl
         pass
     ((schema,),) = await place.run("SELECT current_schema()")
     role = f"relay_of_{schema}"
-    worked_on = ", ".join(f"spool_{name}" for name in ("hooks", "deliveries", "seen", "shards", "ledger", "history"))
+    names = ("hooks", "deliveries", "seen", "shards", "ledger", "tenant_fill", "history")
+    worked_on = ", ".join(f"spool_{name}" for name in names)
     await place.run(
         f"CREATE ROLE {role}; GRANT USAGE ON SCHEMA {schema} TO {role};"
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {worked_on} TO {role};"

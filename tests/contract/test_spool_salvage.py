@@ -94,7 +94,7 @@ async def test_whatever_page_is_damaged_all_others_are_read(
         assert lost <= hurt, damaged
         known = {name for name, _, _ in deliveries}
         assert left.keys() - known <= hurt
-    assert len(closed) * pages <= 4 * pages, "pages that hold the schema"
+    assert len(closed) <= (4 if pages == 1 else 8), "pages that hold the schema, of which a sample of five may have one"
 
 
 async def test_a_whole_file_has_lost_nothing(whole: tuple[Path, dict[str, bytes]], tmp_path: Path) -> None:

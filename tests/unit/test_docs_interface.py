@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.health import Health, add_routes
 from app.ingest.routes import match_route
 from app.metrics import Metrics
-from app.model import Cause, Hook, SpoolStats, Stream, StreamCounts
+from app.model import Cause, Hook, SpoolStats, Stream, StreamCounts, TenantFill
 from app.sentry.signature import SignatureFault
 from app.splunk.answers import Outcome, Scope
 from app.splunk.encode import DELIVERY_ID, RELAY_ATTEMPT, RELAY_WAITED
@@ -88,7 +88,9 @@ def metrics_page() -> str:
     metrics.unverified([stream])
     metrics.spool_failed(doing="claim")
     books = StreamCounts(stream=stream, accepted=1, delivered=1, filtered=0, discarded=0, adopted=0, waiting=0, dead=0)
-    stats = SpoolStats(streams=[books], payload_bytes=0, hooks=0, oldest_waiting_at=None)
+    stats = SpoolStats(
+        streams=[books], payload_bytes=0, hooks=0, oldest_waiting_at=None, tenants=[TenantFill("acme", 1, 1)]
+    )
     return metrics.page(stats, now=1).decode()
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from app.health import spool_words
+from app.health import share_words, spool_words
 from app.metrics import Metrics
-from app.model import SpoolLimits, SpoolStats, Stream, StreamCounts
+from app.model import SpoolLimits, SpoolStats, Stream, StreamCounts, TenantFill
 
 BOUNDS = SpoolLimits(hooks_max=100, bytes_max=1_000, dead_bytes_max=500, dead_age_max_s=36_000)
 COUNT = StreamCounts(
@@ -71,3 +71,19 @@ def test_the_metrics_show_each_value_beside_its_limit() -> None:
         "relay_spool_history 7.0",
     ):
         assert line in page
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (TenantFill("acme", 39, 10), []),
+        (TenantFill("acme", 40, 10), ["acme holds 40% of the spool, and may hold 50%"]),
+        (TenantFill("acme", 1, 500), ["acme holds 50% of the spool, and may hold 50%: its hooks are refused"]),
+        (TenantFill("alone", 99, 990), []),
+        (TenantFill("", 10, 100), []),
+    ],
+)
+def test_a_tenant_that_holds_its_share_is_named(held: TenantFill, said: list[str]) -> None:
+    """The spool has room, and its hooks are refused all the same."""
+    stats = replace(STATS, tenants=[held])
+    assert share_words(stats, BOUNDS, {"acme": 0.5, "alone": 1.0}) == said

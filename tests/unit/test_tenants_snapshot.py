@@ -319,3 +319,27 @@ def test_ten_thousand_tenants_load_in_their_numbers_time(tmp_path: Path) -> None
         took.append(time.process_time() - began)
         assert len(snapshot.by_installation) == count
     assert took[1] / took[0] < 10, "it grows by more than the number of tenants: that would be 4, its square 16"
+
+
+@pytest.mark.parametrize(
+    ("own", "beside", "share"),
+    [(None, True, 0.5), (None, False, 1.0), (0.7, True, 0.7), ("0.7", False, 0.7), (1, True, 1)],
+)
+def test_a_tenants_share_of_the_spool_is_its_own_or_half_or_all(
+    own: float | str | None, share: float, *, beside: bool
+) -> None:
+    """All if there is nobody to leave room for."""
+    wanted = document()
+    if own is not None:
+        wanted["tenants"]["acme"]["spool_share"] = own
+    if beside:
+        wanted["tenants"]["globex"] = document()["tenants"]["acme"]
+    assert snapshot_of(wanted, resolve=resolve).spool_share("acme") == share
+
+
+@pytest.mark.parametrize("own", [0, 1.5, -1, "nan"])
+def test_a_share_that_is_no_part_of_the_spool_is_refused(own: object) -> None:
+    """With the place and what is right."""
+    wanted = document()
+    wanted["tenants"]["acme"]["spool_share"] = own
+    assert "tenants.acme.spool_share: must be a part of the spool: more than 0, and 1 at most" in refusal(wanted)

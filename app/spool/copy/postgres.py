@@ -179,7 +179,14 @@ class PostgresStore:
 
         async def job(connection: Connection) -> None:
             async with connection.transaction():
-                for name in ("put_fill", "put_seq", "put_history_number", "put_audit_number", "unmark"):
+                for name in (
+                    "put_fill",
+                    "put_tenant_fill",
+                    "put_seq",
+                    "put_history_number",
+                    "put_audit_number",
+                    "unmark",
+                ):
                     await connection.execute(_QUERIES[name])
 
         await self._run(job)

@@ -133,6 +133,7 @@ class SqliteStore:
         """See ``Target``."""
         with self._transaction() as connection:
             connection.execute(_QUERIES["put_fill"])
+            connection.execute(_QUERIES["put_tenant_fill"])
             connection.execute("DROP TABLE copying")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

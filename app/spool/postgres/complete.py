@@ -2,16 +2,17 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from app.errors import SpoolError
 from app.model import Attempt, Burial, Delivery, State
 from app.spool.keys import hook_seq_of
-from app.spool.postgres.accept import Fill
 from app.spool.postgres.connection import Connection
+from app.spool.postgres.store.fill import Fill
 from app.spool.postgres.worker import JobQueue
 from app.spool.rows import NUMBERS, tried_text
+from app.spool.shares import NOTHING, Held
 from app.spool.sql import Queries
 from app.spool.text import storable
 
@@ -107,11 +108,11 @@ class Completions:
             entries: list[Entry] = []
             for name in ("release", "bury"):
                 done |= await self._update(connection, name, group)
-            hooks, size, ended = await self._settle(connection, group, done, entries)
+            emptied, ended = await self._settle(connection, group, done, entries)
             await book(self._queries, connection, shard, entries)
             if ended:
-                await connection.execute(self._queries["add_fill"], shard, -hooks, -size, ended if self._history else 0)
-        self._fill.add(-hooks, -size)
+                await take_out(self._queries, connection, shard, emptied, ended=ended if self._history else 0)
+        self._fill.remove(emptied)
         return [_count(change, done) for change in group]
 
     async def _update(self, connection: Connection, name: str, group: Sequence[OutcomeGroup]) -> set[int]:
@@ -122,20 +123,19 @@ class Completions:
 
     async def _settle(
         self, connection: Connection, group: Sequence[OutcomeGroup], done: set[int], entries: list[Entry]
-    ) -> tuple[int, int, int]:
-        """Hooks and bytes that are not stored any more, and deliveries that have ended."""
+    ) -> tuple[dict[str, Held], int]:
+        """What is not stored any more, by tenant, and how many deliveries have ended."""
         rows = [row for change in group if change.name == "settle" for row in change.rows]
         if not rows:
-            return 0, 0, 0
+            return {}, 0
         gone = await connection.fetch(self._queries["settle"], *columns(rows), self._history)
         if not gone:
-            return 0, 0, 0
+            return {}, 0
         done.update(row[0] for row in gone)
         counts = Counter((row[1], _COLUMN_OF[row[3]]) for row in gone)
         entries += [(stream, column, count) for (stream, column), count in counts.items()]
-        hooks, size = gone[0][4:6]
         more = await remove_emptied(self._queries, connection, [(row[0], row[2]) for row in gone], above=1)
-        return hooks + more[0], size + more[1], len(gone)
+        return by_tenant([*((row[4], row[5]) for row in gone if row[5] is not None), *more]), len(gone)
 
 
 def columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
@@ -152,17 +152,33 @@ def _count(change: OutcomeGroup, done: set[int]) -> int:
 
 async def remove_emptied(
     queries: Queries, connection: Connection, gone: Iterable[tuple[int, int]], *, above: int = 0
-) -> tuple[int, int]:
-    """Remove the hooks of deliveries that are gone (seq, siblings), if nothing is left of them: count and bytes.
+) -> list[tuple[str, int]]:
+    """Remove the hooks of deliveries that are gone (seq, siblings), if nothing is left of them: tenant and bytes.
 
     Looked at are hooks that had more than ``above`` deliveries.
     """
     hooks = sorted({hook_seq_of(seq) for seq, siblings in gone if siblings > above})
     if not hooks:
-        return 0, 0
+        return []
     await connection.fetch(queries["lock_hooks"], hooks)
-    sizes = [size for (size,) in await connection.fetch(queries["delete_emptied"], hooks)]
-    return len(sizes), sum(sizes)
+    return [(tenant, size) for tenant, size in await connection.fetch(queries["delete_emptied"], hooks)]
+
+
+def by_tenant(hooks: Iterable[tuple[str, int]]) -> dict[str, Held]:
+    """Hooks (tenant and bytes) added up."""
+    held: dict[str, Held] = {}
+    for tenant, size in hooks:
+        held[tenant] = held.get(tenant, NOTHING).plus(Held(1, size))
+    return held
+
+
+async def take_out(
+    queries: Queries, connection: Connection, shard: int, held: Mapping[str, Held], *, ended: int
+) -> None:
+    """So much is not stored any more, and so many more are in the history."""
+    rows = [(tenant, -less.hooks, -less.bytes) for tenant, less in sorted(held.items())]
+    hooks, size = sum(row[1] for row in rows), sum(row[2] for row in rows)
+    await connection.execute(queries["add_fill"], shard, hooks, size, ended, *(columns(rows) if rows else ([], [], [])))
 
 
 async def book(queries: Queries, connection: Connection, shard: int, entries: Iterable[Entry]) -> None:

@@ -43,6 +43,10 @@ class Maintenance:
                     *((stream, "accepted", len(seqs) * count) for stream, count in entries.items()),
                 ],
             )
+            size = sum(sizes)
+            await connection.execute(
+                self._queries["add_fill"], shard, 0, 0, 0, ["", tenant], [-len(seqs), len(seqs)], [-size, size]
+            )
             return len(seqs)
 
     async def parked(self, connection: Connection) -> list[str]:
@@ -87,4 +91,6 @@ class Maintenance:
         (dead,) = await connection.fetch(self._queries["graves"])
         ((history,),) = await connection.fetch(self._queries["remembered"])
         oldest = await connection.fetch(self._queries["oldest_waiting"])
-        return stats_of(ledger, states, fill, oldest[0] if oldest else None, dead=dead, history=history)
+        tenants = await connection.fetch(self._queries["all_tenant_fill"])
+        oldest_at = oldest[0] if oldest else None
+        return stats_of(ledger, states, fill, oldest_at, dead=dead, history=history, tenants=tenants)

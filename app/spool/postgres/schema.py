@@ -8,7 +8,7 @@ from app.spool.postgres.connection import REFUSED, Connection, ReconnectingConne
 from app.spool.postgres.url import read_url
 from app.spool.sql import Queries
 
-MIGRATIONS = ("0001_spool.sql", "0002_history.sql", "0003_identity.sql")
+MIGRATIONS = ("0001_spool.sql", "0002_history.sql", "0003_identity.sql", "0004_shares.sql")
 """Applied in this order, each once; the schema's version is how many. Forward only."""
 SCHEMA_VERSION = len(MIGRATIONS)
 MIGRATE_S = 600.0

@@ -33,7 +33,6 @@ from app.model import (
 )
 from app.spool.keys import stream_key
 from app.spool.postgres import complete
-from app.spool.postgres.accept import Accepting, Fill
 from app.spool.postgres.archive import Archive
 from app.spool.postgres.claim import ClaimQuery, FairClaimer, load
 from app.spool.postgres.connection import Connection, DamagedError, ReconnectingConnection
@@ -41,10 +40,14 @@ from app.spool.postgres.maintenance import Maintenance
 from app.spool.postgres.notify import Notifier
 from app.spool.postgres.schema import Greeting, lay_out
 from app.spool.postgres.shard import CounterShard
-from app.spool.postgres.unanswered import UnansweredNotes
+from app.spool.postgres.store.accept import Accepting
+from app.spool.postgres.store.fill import Fill
+from app.spool.postgres.store.parked import ParkedRoom
+from app.spool.postgres.store.unanswered import UnansweredNotes
 from app.spool.postgres.url import Address, read_url
 from app.spool.postgres.worker import BatchWorker, JobQueue
 from app.spool.rows import deliveries_of
+from app.spool.shares import WHOLE, WIDE, Held, parked_budget
 from app.spool.sql import Queries
 
 STARTING_S = 60.0
@@ -69,6 +72,7 @@ class PostgresSpool:
         claiming: ReconnectingConnection,
         fill: Fill,
         *,
+        parked: Held,
         queue_hooks_max: int,
         in_flight_max: int,
         history: bool,
@@ -85,11 +89,15 @@ class PostgresSpool:
         self._house = Maintenance(_QUERIES, shard)
         self._past = Archive(_QUERIES, shard, fill, history=history)
         self._notes = UnansweredNotes(_QUERIES, self._housekeeping)
+        self._parked = ParkedRoom(_QUERIES, parked, self._past.evict)
+        self._evicted = 0
+        """Parked hooks that had to go, as far as it has been told."""
         self._accepting = Accepting(
             _QUERIES,
             [link() for _ in range(ACCEPTING)],
             fill,
             self._notes,
+            self._parked,
             queue_hooks_max=queue_hooks_max,
             on_fatal=self._died,
         )
@@ -105,7 +113,7 @@ class PostgresSpool:
         )
 
     @classmethod
-    async def open(
+    async def open(  # noqa: PLR0913 - each is a limit, or an operator's word
         cls,
         url: str,
         *,
@@ -113,6 +121,7 @@ class PostgresSpool:
         bytes_max: int,
         queue_hooks_max: int,
         in_flight_max: int,
+        parked: Held = WIDE,
         history: bool = True,
         unsynced_ok: bool = False,
         rng: Random | None = None,
@@ -120,9 +129,9 @@ class PostgresSpool:
         """Open the spool in the database at ``url``, and make it if the database is empty.
 
         ``hooks_max`` and ``bytes_max`` (of payload) bound what all replicas store together, within a batch per
-        accepting connection; ``queue_hooks_max`` what waits for the database here; ``in_flight_max`` what is under
-        lease of one stream, over all replicas, within one claim of each. Without ``history`` nothing new is remembered
-        of what has ended.
+        accepting connection, and ``parked`` what of that may be parked (beyond a tenth nothing is);
+        ``queue_hooks_max`` what waits for the database here; ``in_flight_max`` what is under lease of one stream, over
+        all replicas, within one claim of each. Without ``history`` nothing new is remembered of what has ended.
 
         Raises:
             SpoolError: it cannot be reached, does not sync what it commits and ``unsynced_ok`` is not set, or its
@@ -135,11 +144,12 @@ class PostgresSpool:
         rng = rng or SystemRandom()
         greeting = Greeting(_QUERIES, shown=address.shown, unsynced_ok=unsynced_ok)
         first = ReconnectingConnection(address, rng, greet=greeting.first)
-        fill = Fill(hooks_max=hooks_max, bytes_max=bytes_max)
+        limit = Held(hooks_max, bytes_max)
+        fill = Fill(limit)
         try:
             await _once_started(first, partial(lay_out, _QUERIES, first, shown=address.shown))
             await first.run(greeting.check, timeout_s=CLAIM_S)
-            fill.see(*await first.run(_fill, timeout_s=CLAIM_S))
+            fill.see(*await first.run(_held, timeout_s=CLAIM_S))
         except BaseException:
             await first.close()
             raise
@@ -148,6 +158,7 @@ class PostgresSpool:
             partial(ReconnectingConnection, address, rng, greet=greeting.again),
             first,
             fill,
+            parked=parked_budget(parked, limit),
             queue_hooks_max=queue_hooks_max,
             in_flight_max=in_flight_max,
             history=history,
@@ -179,9 +190,9 @@ class PostgresSpool:
         remarks = ["what became of deliveries cannot be written just now"] if self._completing.suspect else []
         return SpoolEvidence([problem] if problem else [], remarks)
 
-    async def accept(self, hook: Hook, destinations: Sequence[str]) -> Accepted:
+    async def accept(self, hook: Hook, destinations: Sequence[str], *, share: float = WHOLE) -> Accepted:
         """See the interface."""
-        accepted = await self._accepting.put(hook, destinations)
+        accepted = await self._accepting.put(hook, destinations, share=share)
         if accepted.fresh:
             self._hints.tell()
         return accepted
@@ -271,8 +282,12 @@ class PostgresSpool:
         discarded += await self._keep(partial(past.discard_too_many, budgets=budgets, limit=limit))
         forgotten = await self._keep(partial(past.forget, budgets=budgets, limit=limit))
         forgotten += await self._keep(partial(house.forget_seen, budgets=budgets, limit=limit))
+        evicted, self._evicted = self._parked.evicted - self._evicted, self._parked.evicted
         return SweepResult(
-            changed=buried.total() + discarded.total() + forgotten, buried=dict(buried), discarded=dict(discarded)
+            changed=buried.total() + discarded.total() + forgotten,
+            buried=dict(buried),
+            discarded=dict(discarded),
+            evicted=evicted,
         )
 
     async def find(self, search: Search, *, limit: int, before: int | None = None) -> Sequence[DeliveryRecord]:
@@ -363,6 +378,7 @@ async def _once_started(link: ReconnectingConnection, work: Callable[[], Awaitab
             await asyncio.sleep(max(link.again_in_s, 0.05))
 
 
-async def _fill(connection: Connection) -> tuple[int, int]:
+async def _held(connection: Connection) -> tuple[Held, dict[str, Held]]:
     ((hooks, size, _),) = await connection.fetch(_QUERIES["fill"])
-    return hooks, size
+    own = await connection.fetch(_QUERIES["all_tenant_fill"])
+    return Held(hooks, size), {tenant: Held(*held) for tenant, *held in own}

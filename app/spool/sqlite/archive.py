@@ -4,8 +4,9 @@ What changes something runs on the writer's thread, in its transaction; what loo
 """
 
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from heapq import merge
 from math import inf
 from typing import Any
 
@@ -13,9 +14,10 @@ import orjson
 
 from app.model import AuditAuthor, AuditEntry, DeliveryRecord, RetentionLimits, Search, State, Stream
 from app.spool.keys import stream_of
-from app.spool.limits import TOO_MANY, TOO_OLD
+from app.spool.limits import EVICTED_IDS_MAX, PARKED_OUT, TOO_MANY, TOO_OLD
 from app.spool.rows import NUMBERS, audit_of, encodable
 from app.spool.search import SEARCHES, SEQ_MAX, latest, streams
+from app.spool.shares import payers
 from app.spool.sql import Queries, execute_rows
 from app.spool.sqlite.salvage.walk import is_damage
 from app.spool.sqlite.writes import Ending, remove
@@ -55,25 +57,43 @@ def discard(
     return len(found)
 
 
+def over_budget(connection: sqlite3.Connection, *, bytes_max: int, limit: int) -> list[int]:
+    """Dead letters that are too many, the oldest of those tenants that have most."""
+    sizes: dict[str, int] = defaultdict(int)
+    streams: dict[str, list[str]] = defaultdict(list)
+    for stream, size in connection.execute(_QUERIES["dead_bytes"]):
+        tenant = stream_of(stream).tenant
+        sizes[tenant] += size
+        streams[tenant].append(stream)
+    seqs: list[int] = []
+    for tenant, excess in payers(sizes, bytes_max).items():
+        left = excess
+        wanted = ({"stream": stream, "most": limit} for stream in streams[tenant])
+        for _, seq, size in merge(*(connection.execute(_QUERIES["oldest"], each) for each in wanted)):
+            if left <= 0:
+                break
+            seqs.append(seq)
+            left -= size
+    return seqs[:limit]
+
+
 def keep_to(
-    queries: Queries, connection: sqlite3.Connection, *, budgets: RetentionLimits, limit: int, ending: Ending
+    queries: Queries,
+    connection: sqlite3.Connection,
+    *,
+    budgets: RetentionLimits,
+    too_many: Sequence[int],
+    limit: int,
+    ending: Ending,
 ) -> tuple[Counter[Stream], int]:
-    """Discard dead letters over their age or bytes, forget history and dedup keys.
+    """Discard dead letters over their age and those of ``over_budget``, forget history and dedup keys.
 
     What was discarded, and how many rows were forgotten.
     """
     before = ending.now - budgets.dead_age_max_s
     old = [seq for (seq,) in connection.execute(_QUERIES["too_old"], {"before": before, "most": limit})]
     discarded = _over(old, TOO_OLD, queries, connection, ending)
-    excess = connection.execute(queries["graves"]).fetchone()[0] - budgets.dead_bytes_max
-    many = []
-    if excess > 0:
-        for seq, size in connection.execute(_QUERIES["oldest"], {"most": limit}).fetchall():
-            if excess <= 0:
-                break
-            many.append(seq)
-            excess -= size
-    discarded += _over(many, TOO_MANY, queries, connection, ending)
+    discarded += _over(too_many, TOO_MANY, queries, connection, ending)
     forgotten = connection.execute(
         _QUERIES["forget"],
         {"before": ending.now - budgets.history_age_max_s, "keep": budgets.history_max, "most": limit},
@@ -83,6 +103,15 @@ def keep_to(
     if digests:
         connection.execute(queries["add_seen"], (-digests,))
     return discarded, forgotten.rowcount + digests
+
+
+def evict(seqs: Sequence[int], queries: Queries, connection: sqlite3.Connection, *, ending: Ending) -> int:
+    """Discard parked deliveries; how many. The audit names the first of them."""
+    found = connection.execute(_QUERIES["parked"], {"seqs": _json(seqs)}).fetchall()
+    _discard(found, queries, connection, ending)
+    ids = [delivery_id for *_, delivery_id in found]
+    _audit(connection, ending.now, "discard", PARKED_OUT, ids[:EVICTED_IDS_MAX], count=len(ids))
+    return len(ids)
 
 
 def _over(
@@ -107,11 +136,18 @@ def _discard(found: _Dead, queries: Queries, connection: sqlite3.Connection, end
 
 
 def _audit(
-    connection: sqlite3.Connection, now: float, action: str, change: AuditAuthor, delivery_ids: Sequence[str]
+    connection: sqlite3.Connection,
+    now: float,
+    action: str,
+    change: AuditAuthor,
+    delivery_ids: Sequence[str],
+    *,
+    count: int | None = None,
 ) -> None:
     if delivery_ids:
         words = (action, encodable(change.actor), encodable(change.reason))
-        connection.execute(_QUERIES["put_audit"], (now, *words, len(delivery_ids), _json(delivery_ids)))
+        total = len(delivery_ids) if count is None else count
+        connection.execute(_QUERIES["put_audit"], (now, *words, total, _json(delivery_ids)))
 
 
 def expired(connection: sqlite3.Connection, *, before: float, leased: Iterable[int], limit: int) -> list[int]:

@@ -16,7 +16,7 @@ APPLICATION_ID = 0x53535231
 """``SSR1``, in the file's header: tells a spool from any other SQLite file."""
 COPYING_ID = 0x53535243
 """``SSRC``: a spool that is being copied into. No relay opens it."""
-MIGRATIONS = ("0001_spool.sql", "0002_history.sql", "0003_latest.sql", "0004_identity.sql")
+MIGRATIONS = ("0001_spool.sql", "0002_history.sql", "0003_latest.sql", "0004_identity.sql", "0005_shares.sql")
 """What makes each version of the schema out of the one before."""
 SCHEMA_VERSION = len(MIGRATIONS)
 BACK_S = 5.0

@@ -94,6 +94,7 @@ def stats(queries: Queries, connection: sqlite3.Connection) -> SpoolStats:
         oldest = connection.execute(queries["oldest_waiting"]).fetchone()
         dead = connection.execute(queries["graves"]).fetchone()
         (history,) = connection.execute(queries["remembered"]).fetchone()
+        tenants = connection.execute(queries["all_tenant_fill"]).fetchall()
     finally:
         connection.execute("COMMIT")
-    return stats_of(ledger, states, fill, oldest, dead=dead, history=history)
+    return stats_of(ledger, states, fill, oldest, dead=dead, history=history, tenants=tenants)

@@ -39,6 +39,7 @@ from app.model import (
 )
 from app.spool.keys import stream_key
 from app.spool.rows import deliveries_of
+from app.spool.shares import WHOLE, WIDE, Held, parked_budget
 from app.spool.sql import Queries
 from app.spool.sqlite import archive, reads, writes
 from app.spool.sqlite.clock import Clocks
@@ -47,7 +48,8 @@ from app.spool.sqlite.leases import HeldLease, Leases
 from app.spool.sqlite.reader import Reader
 from app.spool.sqlite.room import Room, log_bytes_max
 from app.spool.sqlite.salvage.walk import is_damage
-from app.spool.sqlite.store import HookStore, PendingHook, UnansweredNote
+from app.spool.sqlite.store.hooks import HookStore, PendingHook, UnansweredNote
+from app.spool.sqlite.store.parked import ParkedRoom
 from app.spool.sqlite.writer import GroupCommit
 from app.spool.sqlite.writes import posts_of
 
@@ -76,6 +78,8 @@ class SqliteSpool:
         self._doubt = doubt_about(path)
         self._store = store
         self._noting: asyncio.Future[object] | None = None
+        self._evicted = 0
+        """Parked hooks that had to go, as far as it has been told."""
         self._writer = GroupCommit(
             path, open_file, store, jobs_max=queue_max, log_bytes_max=log_bytes_max(path), on_fatal=self._died
         )
@@ -98,22 +102,25 @@ class SqliteSpool:
         hooks_max: int,
         bytes_max: int,
         queue_hooks_max: int,
+        parked: Held = WIDE,
         history: bool = True,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
     ) -> Self:
         """Open or make the spool at ``path`` (with its folder) and become its one owner.
 
-        ``hooks_max`` and ``bytes_max`` (of payload) bound what is stored, ``queue_hooks_max`` what
-        waits for the disk. Without ``history`` nothing new is remembered of what has ended. ``clock`` gives
-        Unix seconds.
+        ``hooks_max`` and ``bytes_max`` (of payload) bound what is stored, ``parked`` what of that may be parked (beyond
+        a tenth nothing is), ``queue_hooks_max`` what waits for the disk. Without ``history`` nothing new is remembered
+        of what has ended. ``clock`` gives Unix seconds.
 
         Raises:
             SpoolError: it is another process's, another program's or a newer version's, or cannot be opened.
         """
         lock, seq = await asyncio.to_thread(prepare, path, _QUERIES, clock())
         room = Room(path, bytes_max=bytes_max)
-        store = HookStore(_QUERIES, room, clock=clock, hooks_max=hooks_max, bytes_max=bytes_max, seq=seq)
+        limit = Held(hooks_max, bytes_max)
+        parked_room = ParkedRoom(_QUERIES, parked_budget(parked, limit), clock=clock, history=history)
+        store = HookStore(_QUERIES, room, clock=clock, limit=limit, parked=parked_room, seq=seq)
         spool = cls(path, lock, store, queue_max=queue_hooks_max, history=history, clocks=Clocks(clock, steady))
         with suppress(SpoolError):  # what the disk has to say is known after the first transaction; it may be full
             await spool._write(writes.nothing)
@@ -148,9 +155,10 @@ class SqliteSpool:
             remarks.append(f"the file is damaged: {aside} (docs/damaged-spool.md)")
         return SpoolEvidence(problems, remarks)
 
-    async def accept(self, hook: Hook, destinations: Sequence[str]) -> Accepted:
+    async def accept(self, hook: Hook, destinations: Sequence[str], *, share: float = WHOLE) -> Accepted:
         """See the interface."""
-        accepted: Accepted = await self._writer.put(PendingHook(hook, destinations), size=len(hook.payload))
+        pending = PendingHook(hook, destinations, share)
+        accepted: Accepted = await self._writer.put(pending, size=len(hook.payload))
         if accepted.fresh:
             self._wake()
         return accepted
@@ -309,9 +317,16 @@ class SqliteSpool:
         ending = self._ending(State.DISCARDED)
         if not self._writer.has_room:
             budgets = replace(budgets, history_max=0)
-        discarded, forgotten = await self._write(partial(archive.keep_to, budgets=budgets, limit=limit, ending=ending))
-        changed = buried.total() + discarded.total() + forgotten
-        return SweepResult(changed=changed, buried=dict(buried), discarded=dict(discarded))
+        many = await self._look(partial(archive.over_budget, bytes_max=budgets.dead_bytes_max, limit=limit))
+        job = partial(archive.keep_to, budgets=budgets, too_many=many, limit=limit, ending=ending)
+        discarded, forgotten = await self._write(job)
+        evicted, self._evicted = self._store.evicted - self._evicted, self._store.evicted
+        return SweepResult(
+            changed=buried.total() + discarded.total() + forgotten,
+            buried=dict(buried),
+            discarded=dict(discarded),
+            evicted=evicted,
+        )
 
     async def _bury_expired(self, age_s: float, limit: int) -> Counter[tuple[Stream, Cause]]:
         """Looking goes through all that waits, and the writer does not wait for it; what is claimed is left alone."""

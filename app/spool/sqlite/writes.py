@@ -54,9 +54,17 @@ def posts_of(tried: Sequence[Attempt], *, lines: bool = True) -> dict[str, objec
 def _remove(queries: Queries, connection: sqlite3.Connection, seqs: Sequence[int]) -> None:
     connection.execute(queries["delete_deliveries"], (_json(seqs),))
     hooks = {hook_seq_of(seq) for seq in seqs}
-    count, size, gone = connection.execute(queries["left_over"], (_json(hooks),)).fetchone()
-    connection.execute(queries["delete_hooks"], (gone,))
-    connection.execute(queries["add_fill"], (-count, -size))
+    left_over = connection.execute(queries["left_over"], (_json(hooks),)).fetchall()
+    for *_, gone in left_over:
+        connection.execute(queries["delete_hooks"], (gone,))
+    add_fill(queries, connection, [(tenant, count, size) for tenant, count, size, _ in left_over])
+
+
+def add_fill(queries: Queries, connection: sqlite3.Connection, more: Sequence[tuple[str, int, int]]) -> None:
+    """So many more hooks and bytes (or fewer) are stored of these tenants."""
+    if more:
+        connection.execute(queries["add_fill"], (sum(hooks for _, hooks, _ in more), sum(size for *_, size in more)))
+        execute_rows(connection, queries, "add_tenant_fill", more)
 
 
 def release(
@@ -125,6 +133,8 @@ def adopt(
         connection, queries, "book_accepted", [(stream_key(tenant, each), len(hooks)) for each in destinations]
     )
     execute_rows(connection, queries, "book_adopted", [(stream_key("", ""), len(hooks))])
+    size = sum(size for *_, size in hooks)
+    add_fill(queries, connection, [("", -len(hooks), -size), (tenant, len(hooks), size)])
     return len(hooks)
 
 

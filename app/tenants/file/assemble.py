@@ -146,6 +146,7 @@ class _Assembly:
             ),
             destination_names=tuple(each.name for each in entry.splunk),
             privacy=privacy,
+            spool_share=entry.spool_share,
         )
 
     def _privacy(self, entry: PrivacyEntry, where: Where) -> Privacy:

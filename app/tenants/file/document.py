@@ -197,6 +197,7 @@ class TenantEntry(Entry):
     detail: Detail = "summary"
     privacy: PrivacyEntry = PrivacyEntry()
     allow: AllowEntry = AllowEntry()
+    spool_share: Annotated[float, AfterValidator(rules.share)] | None = None
 
 
 class SharedEntry(Entry):

@@ -85,6 +85,13 @@ def _one_of(text: str, *words: str) -> str:
     return text
 
 
+def share(number: float) -> float:
+    """A part of the spool."""
+    if not 0 < number <= 1:
+        raise ValueError("must be a part of the spool: more than 0, and 1 at most")
+    return number
+
+
 def part(number: float) -> float:
     """Which part of the issues passes."""
     if not 0 < number < 1:

@@ -120,6 +120,10 @@ SELECT 0, '00000000-0000-0000-0000-000000000000', now(), count(*), coalesce(sum(
     (SELECT count(*) FROM spool_history), (SELECT count(*) FROM spool_seen)
 FROM spool_hooks;
 
+-- name: put_tenant_fill
+INSERT INTO spool_tenant_fill (tenant, shard, hooks, bytes)
+SELECT tenant, 0, count(*), sum(bytes) FROM spool_hooks GROUP BY tenant;
+
 -- name: put_seq
 -- What has ended keeps its number: no hook gets it again.
 SELECT setval('spool_hook_seq', (SELECT greatest((SELECT max(seq) FROM spool_hooks),

@@ -63,3 +63,6 @@ INSERT INTO ledger (stream, accepted, delivered, filtered, discarded, adopted) V
 -- name: put_fill
 UPDATE fill SET hooks = (SELECT count(*) FROM hooks), bytes = (SELECT coalesce(sum(bytes), 0) FROM hooks),
     seen = (SELECT count(*) FROM seen);
+
+-- name: put_tenant_fill
+INSERT INTO tenant_fill SELECT tenant, count(*), sum(bytes) FROM hooks GROUP BY tenant;

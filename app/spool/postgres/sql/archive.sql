@@ -22,15 +22,17 @@ changed AS (
 SELECT delivery_id FROM changed ORDER BY place;
 
 -- name: discard
--- Dead letters of $1 that were buried by $2 (those of any time if it is null); $3: the history has them from now on.
+-- Dead letters ($4 is 2) of $1 that were buried by $2 (those of any time if it is null), or parked ones ($4 is 1); $3: the
+-- history has them from now on.
 -- Two replicas that mean the same ones wait for each other, and the second finds them gone.
 WITH dead AS MATERIALIZED (
     SELECT d.seq FROM spool_deliveries d
-    WHERE d.state = 2 AND d.seq = ANY ($1::bigint[]) AND ($2::timestamptz IS NULL OR d.buried_at <= $2::timestamptz)
+    WHERE d.state = $4::integer AND d.seq = ANY ($1::bigint[])
+        AND ($2::timestamptz IS NULL OR d.buried_at <= $2::timestamptz)
     ORDER BY d.seq FOR UPDATE
 ),
 gone AS (
-    DELETE FROM spool_deliveries d USING dead WHERE d.seq = dead.seq AND d.state = 2
+    DELETE FROM spool_deliveries d USING dead WHERE d.seq = dead.seq AND d.state = $4::integer
     RETURNING d.seq, d.delivery_id, d.stream, d.received_at, d.bytes, d.siblings, d.attempts, d.ambiguous,
         d.first_attempt_at, d.tried, d.fault, d.cause
 ),
@@ -49,14 +51,20 @@ SELECT seq, buried_at FROM spool_deliveries
 WHERE state = 2 AND buried_at < now() - $1::double precision * interval '1 second'
 ORDER BY buried_at, seq LIMIT $2::integer;
 
+-- name: dead_bytes
+-- Of each stream, out of an index alone.
+SELECT stream, sum(bytes)::bigint FROM spool_deliveries WHERE state = 2 GROUP BY stream;
+
 -- name: too_many
--- The oldest dead letters, as many as it takes to have no more than $1 bytes of them left.
+-- The oldest dead letters of the streams $2, as many as it takes to have $1 bytes fewer; looks at $3 of each.
 SELECT seq, buried_at FROM (
-    SELECT seq, buried_at, sum(bytes) OVER (ORDER BY buried_at, seq) - bytes AS older FROM (
-        SELECT seq, buried_at, bytes FROM spool_deliveries WHERE state = 2 ORDER BY buried_at, seq LIMIT $2::integer
+    SELECT seq, buried_at, sum(bytes) OVER (ORDER BY buried_at, seq) - bytes AS older
+    FROM unnest($2::text[]) AS s (stream) CROSS JOIN LATERAL (
+        SELECT d.seq, d.buried_at, d.bytes FROM spool_deliveries d WHERE d.state = 2 AND d.stream = s.stream
+        ORDER BY d.buried_at, d.seq LIMIT $3::integer
     ) AS oldest
 ) AS summed
-WHERE older < (SELECT coalesce(sum(bytes), 0) FROM spool_deliveries WHERE state = 2) - $1::bigint;
+WHERE older < $1::bigint ORDER BY older LIMIT $3::integer;
 
 -- name: forget_history
 -- What ended longest ago: longer than $1 seconds, or more than $2 ago; looks at $3 at most. Two replicas mean the same

@@ -85,27 +85,48 @@ booked AS (
     SELECT stream, $14::integer, count(*) FROM fresh_delivery GROUP BY stream ORDER BY stream
     ON CONFLICT (stream, shard) DO UPDATE SET accepted = l.accepted + excluded.accepted
 ),
+held AS (
+    INSERT INTO spool_tenant_fill AS t (tenant, shard, hooks, bytes)
+    SELECT tenant, $14::integer, count(*), sum(octet_length(payload)) FROM fresh GROUP BY tenant ORDER BY tenant
+    ON CONFLICT (tenant, shard) DO UPDATE SET hooks = t.hooks + excluded.hooks, bytes = t.bytes + excluded.bytes
+),
 filled AS (
     UPDATE spool_shards SET hooks = hooks + (SELECT count(*) FROM fresh), until = now() + interval '60 seconds',
         bytes = bytes + (SELECT sum(octet_length(payload)) FROM fresh), seen = seen + (SELECT count(*) FROM digests)
     WHERE shard = $14::integer AND EXISTS (SELECT 1 FROM fresh)
 )
-SELECT fill.hooks, fill.bytes, told.n, told.delivery_id, told.fresh
-FROM (SELECT coalesce(sum(hooks), 0)::bigint AS hooks, coalesce(sum(bytes), 0)::bigint AS bytes FROM spool_shards) fill
-LEFT JOIN (
-    SELECT n, delivery_id, false AS fresh FROM known
-    UNION ALL
-    SELECT n, delivery_id, false FROM resent
-    UNION ALL
-    SELECT n, first_id, true FROM own WHERE first_id <> delivery_id
-) AS told ON true;
+SELECT 'total' AS kind, 0::bigint AS n, '' AS said, coalesce(sum(hooks), 0)::bigint AS hooks,
+    coalesce(sum(bytes), 0)::bigint AS bytes FROM spool_shards
+UNION ALL
+SELECT 'tenant', 0, tenant, sum(hooks)::bigint, sum(bytes)::bigint FROM spool_tenant_fill
+WHERE tenant = ANY ($5::text[]) GROUP BY tenant
+UNION ALL
+SELECT 'repeat', n, delivery_id, 0, 0 FROM known
+UNION ALL
+SELECT 'repeat', n, delivery_id, 0, 0 FROM resent
+UNION ALL
+SELECT 'marked', n, first_id, 0, 0 FROM own WHERE first_id <> delivery_id;
 
 -- name: look
--- How full it is, and what is known of these digests.
-SELECT fill.hooks, fill.bytes, s.dedup_key, s.delivery_id, s.resend_id, extract(epoch FROM s.resend_at)::double precision,
-    s.unanswered, extract(epoch FROM now())::double precision
-FROM (SELECT coalesce(sum(hooks), 0)::bigint AS hooks, coalesce(sum(bytes), 0)::bigint AS bytes FROM spool_shards) fill
-LEFT JOIN spool_seen s ON s.dedup_key = ANY ($1::bytea[]);
+-- What is known of these digests, and the time.
+SELECT s.dedup_key, s.delivery_id, s.resend_id, extract(epoch FROM s.resend_at)::double precision, s.unanswered,
+    extract(epoch FROM clock.now)::double precision
+FROM (SELECT now() AS now) AS clock LEFT JOIN spool_seen s ON s.dedup_key = ANY ($1::bytea[]);
+
+-- name: held
+-- How full it is, altogether and of these tenants.
+SELECT 'total', coalesce(sum(hooks), 0)::bigint, coalesce(sum(bytes), 0)::bigint FROM spool_shards
+UNION ALL
+SELECT tenant, sum(hooks)::bigint, sum(bytes)::bigint FROM spool_tenant_fill WHERE tenant = ANY ($1::text[]) GROUP BY tenant;
+
+-- name: all_tenant_fill
+SELECT tenant, sum(hooks)::bigint, sum(bytes)::bigint FROM spool_tenant_fill GROUP BY tenant;
+
+-- name: parked_fill
+SELECT count(*), coalesce(sum(bytes), 0)::bigint FROM spool_deliveries WHERE state = 1;
+
+-- name: oldest_parked
+SELECT seq, bytes FROM spool_deliveries WHERE state = 1 ORDER BY seq LIMIT $1::integer;
 
 -- name: stored
 -- Which of these ids are stored, or were.
@@ -234,11 +255,10 @@ ended AS (
     FROM gone g JOIN spool_hooks h ON h.seq = g.seq / 64 WHERE $8::boolean
 ),
 emptied AS (
-    DELETE FROM spool_hooks h USING gone WHERE h.seq = gone.seq / 64 AND gone.siblings = 1 RETURNING h.bytes
+    DELETE FROM spool_hooks h USING gone WHERE h.seq = gone.seq / 64 AND gone.siblings = 1
+    RETURNING h.seq, h.tenant, h.bytes
 )
-SELECT seq, stream, siblings, state, (SELECT count(*) FROM emptied),
-    (SELECT coalesce(sum(bytes), 0) FROM emptied)::bigint
-FROM gone;
+SELECT g.seq, g.stream, g.siblings, g.state, e.tenant, e.bytes FROM gone g LEFT JOIN emptied e ON e.seq = g.seq / 64;
 
 -- name: lock_hooks
 -- Of hooks with several deliveries: two replicas that settle the last two at the same time look one after the other.
@@ -247,7 +267,7 @@ SELECT seq FROM spool_hooks WHERE seq = ANY ($1::bigint[]) ORDER BY seq FOR UPDA
 -- name: delete_emptied
 DELETE FROM spool_hooks h WHERE h.seq = ANY ($1::bigint[])
     AND NOT EXISTS (SELECT 1 FROM spool_deliveries d WHERE d.seq >= h.seq * 64 AND d.seq < (h.seq + 1) * 64)
-RETURNING h.bytes;
+RETURNING h.tenant, h.bytes;
 
 -- name: release
 UPDATE spool_deliveries d
@@ -294,6 +314,13 @@ ON CONFLICT (stream, shard) DO UPDATE SET accepted = l.accepted + excluded.accep
     discarded = l.discarded + excluded.discarded, adopted = l.adopted + excluded.adopted;
 
 -- name: add_fill
+-- $2 more (or fewer) hooks, $3 bytes and $4 of the history; $5 to $7 whose hooks and bytes they are.
+WITH held AS (
+    INSERT INTO spool_tenant_fill AS t (tenant, shard, hooks, bytes)
+    SELECT tenant, $1::integer, hooks, bytes FROM unnest($5::text[], $6::bigint[], $7::bigint[]) AS m (tenant, hooks, bytes)
+    ORDER BY tenant
+    ON CONFLICT (tenant, shard) DO UPDATE SET hooks = t.hooks + excluded.hooks, bytes = t.bytes + excluded.bytes
+)
 UPDATE spool_shards SET hooks = hooks + $2::bigint, bytes = bytes + $3::bigint, history = history + $4::bigint,
     until = now() + interval '60 seconds'
 WHERE shard = $1::integer;

@@ -5,6 +5,11 @@
 SELECT seq, stream, delivery_id FROM deliveries
 WHERE state = 2 AND seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq;
 
+-- name: parked
+-- Those of :seqs that are parked.
+SELECT seq, stream, delivery_id FROM deliveries
+WHERE state = 1 AND seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq;
+
 -- name: redeliver
 -- A dead letter that was parked is parked again: without a tenant there is nowhere to deliver it.
 UPDATE deliveries
@@ -22,9 +27,13 @@ ORDER BY seq LIMIT :most;
 -- Dead letters that were buried before :before, the oldest first.
 SELECT seq FROM deliveries WHERE state = 2 AND buried_at < :before ORDER BY buried_at, seq LIMIT :most;
 
+-- name: dead_bytes
+-- Of each stream, out of an index alone.
+SELECT stream, sum(bytes) FROM deliveries INDEXED BY deliveries_dead_stream WHERE state = 2 GROUP BY stream;
+
 -- name: oldest
--- Dead letters in the order they were buried.
-SELECT seq, bytes FROM deliveries WHERE state = 2 ORDER BY buried_at, seq LIMIT :most;
+-- Dead letters of one stream in the order they were buried.
+SELECT buried_at, seq, bytes FROM deliveries WHERE state = 2 AND stream = :stream ORDER BY buried_at, seq LIMIT :most;
 
 -- name: forget
 -- What ended longest ago: before :before, or beyond :keep in number. Looks at the first rows only.

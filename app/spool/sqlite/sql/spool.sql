@@ -47,6 +47,16 @@ SELECT hooks, bytes, seen FROM fill;
 -- name: add_fill
 UPDATE fill SET hooks = hooks + ?, bytes = bytes + ?;
 
+-- name: tenant_fill (rows)
+SELECT tenant, hooks, bytes FROM tenant_fill WHERE tenant IN (VALUES (?));
+
+-- name: add_tenant_fill (rows)
+INSERT INTO tenant_fill (tenant, hooks, bytes) VALUES (?, ?, ?)
+ON CONFLICT (tenant) DO UPDATE SET hooks = hooks + excluded.hooks, bytes = bytes + excluded.bytes;
+
+-- name: all_tenant_fill
+SELECT tenant, hooks, bytes FROM tenant_fill;
+
 -- name: add_accepted
 UPDATE fill SET hooks = hooks + ?, bytes = bytes + ?, seen = seen + ?;
 
@@ -109,10 +119,11 @@ WHERE d.state = 0;
 DELETE FROM deliveries WHERE seq IN (SELECT value FROM json_each(?));
 
 -- name: left_over
--- Of these hooks, those with no delivery left: count and bytes.
-SELECT count(*), coalesce(sum(bytes), 0), json_group_array(seq) FROM hooks
+-- Of these hooks, those with no delivery left, by tenant.
+SELECT tenant, -count(*), -sum(bytes), json_group_array(seq) FROM hooks
 WHERE seq IN (SELECT value FROM json_each(?))
-  AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.seq >= hooks.seq << 6 AND d.seq < (hooks.seq + 1) << 6);
+  AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.seq >= hooks.seq << 6 AND d.seq < (hooks.seq + 1) << 6)
+GROUP BY tenant;
 
 -- name: delete_hooks
 DELETE FROM hooks WHERE seq IN (SELECT value FROM json_each(?));
@@ -162,6 +173,12 @@ WHERE seq = :seq AND state = 0;
 
 -- name: parked
 SELECT DISTINCT installation FROM hooks WHERE tenant = '';
+
+-- name: parked_fill
+SELECT count(*), coalesce(sum(bytes), 0) FROM deliveries WHERE state = 1;
+
+-- name: oldest_parked
+SELECT seq, bytes FROM deliveries WHERE state = 1 ORDER BY seq;
 
 -- name: find_parked
 -- Dead letters keep their hook's empty tenant: only what is still parked can be adopted.

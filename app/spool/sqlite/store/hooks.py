@@ -2,16 +2,18 @@
 
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from app.errors import NotStored
 from app.model import Accepted, Hook
-from app.spool.identity import Remembered, after_repeat, repeat_of
 from app.spool.keys import PARKED, WAITING, delivery_seq, stream_key
 from app.spool.rows import about
+from app.spool.shares import NOTHING, Held, Occupancy, may_be_shares, not_stored
 from app.spool.sql import Queries, execute_rows, pieces
 from app.spool.sqlite.room import HOOK_BYTES, Room, is_full
+from app.spool.sqlite.store.memory import GroupMemory
+from app.spool.sqlite.store.parked import ParkedRoom
 
 BOUND_BYTES_MAX = 1_000_000
 """Payload bytes a statement, unless one hook alone has more: SQLite copies what is bound to a prepared statement, and
@@ -24,10 +26,11 @@ NOTED_S = 1.0
 
 
 class PendingHook(NamedTuple):
-    """A hook to store, with the destinations it has to reach."""
+    """A hook to store, with the destinations it has to reach, and its tenant's share of the spool."""
 
     hook: Hook
     destinations: Sequence[str]
+    share: float
 
 
 class UnansweredNote(NamedTuple):
@@ -46,63 +49,24 @@ class FreshHook(NamedTuple):
     same_body_as: str
 
 
-class GroupMemory:
-    """The digests of a group's hooks, read at once and written at once, inside the writer's transaction."""
-
-    def __init__(self, queries: Queries, connection: sqlite3.Connection, hooks: Iterable[Hook], *, now: float) -> None:
-        self._queries = queries
-        self._connection = connection
-        self._now = now
-        digests = [digest for hook in hooks for digest in (hook.key_digest, hook.body_digest) if digest]
-        self._known = dict(self._find(digests))
-        self._stored = len(self._known)
-        self._changed: dict[bytes, None] = {}
-
-    def _find(self, digests: Sequence[bytes]) -> Iterator[tuple[bytes, Remembered]]:
-        for part in pieces(digests):
-            for digest, *rest in self._connection.execute(self._queries.rows("find_seen", len(part)), part):
-                yield digest, Remembered(*rest)
-
-    def repeat_of(self, hook: Hook) -> str | None:
-        """The id of the hook that this one is, if it is none of its own."""
-        repeat = repeat_of(hook, self._known, now=self._now)
-        if repeat is not None and not hook.key_digest:
-            self._put(hook.body_digest, after_repeat(self._known[hook.body_digest]))
-        return repeat
-
-    def remember(self, hook: Hook) -> str:
-        """It is stored as one of its own; the id of the first with the same bytes, empty if it is that."""
-        if hook.key_digest:
-            self._put(hook.key_digest, Remembered(hook.delivery_id))
-        if not hook.body_digest:
-            return ""
-        known = self._known.get(hook.body_digest)
-        self._put(hook.body_digest, known or Remembered(hook.delivery_id))
-        return known.delivery_id if known else ""
-
-    def save(self) -> int:
-        """Write what has changed; how many digests are new."""
-        if self._changed:
-            rows = [(digest, self._now, *self._known[digest]) for digest in self._changed]
-            execute_rows(self._connection, self._queries, "put_seen", rows)
-        return len(self._known) - self._stored
-
-    def _put(self, digest: bytes, remembered: Remembered) -> None:
-        self._known[digest] = remembered
-        self._changed[digest] = None
-
-
 class HookStore:
     """The bulk store of ``GroupCommit``: knows how full the spool is and the next hook's seq."""
 
     def __init__(
-        self, queries: Queries, room: Room, *, clock: Callable[[], float], hooks_max: int, bytes_max: int, seq: int
+        self,
+        queries: Queries,
+        room: Room,
+        *,
+        clock: Callable[[], float],
+        limit: Held,
+        parked: ParkedRoom,
+        seq: int,
     ) -> None:
         self._queries = queries
         self._room = room
         self._clock = clock
-        self._hooks_max = hooks_max
-        self._bytes_max = bytes_max
+        self._limit = limit
+        self._parked = parked
         self._seq = self._next_seq = seq
         self._reached = self._next_reached = 0.0
         self.unanswered: deque[UnansweredNote] = deque(maxlen=NOTES_MAX)
@@ -119,6 +83,11 @@ class HookStore:
     def remark(self) -> str | None:
         """What there is to say of the disk."""
         return self._room.remark
+
+    @property
+    def evicted(self) -> int:
+        """How many parked hooks have had to go for others. Only ever grows."""
+        return self._parked.evicted
 
     def opening(self, connection: sqlite3.Connection, items: Sequence[PendingHook], /) -> None:
         """See how much room there is."""
@@ -143,12 +112,14 @@ class HookStore:
         """The seqs given out last are taken."""
         self._seq, self._reached = self._next_seq, self._next_reached
         self._noting.clear()
+        self._parked.committed()
 
     def rolled_back(self, error: Exception) -> None:
         """The seqs given out last are free. If there was no room for what had to be written, there is some more now."""
         self._next_seq, self._next_reached = self._seq, self._reached
         self.unanswered.extendleft(reversed(self._noting))
         self._noting.clear()
+        self._parked.rolled_back()
         if is_full(error):
             self._room.fell_short()
 
@@ -168,22 +139,26 @@ class HookStore:
     ) -> Sequence[Accepted | NotStored]:
         """Store the new ones among ``items``; repeats get the first one's id, too much is refused."""
         self.note(connection)
-        memory = GroupMemory(self._queries, connection, (hook for hook, _ in items), now=self._clock())
-        hooks, stored_bytes, _ = connection.execute(self._queries["fill"]).fetchone()
-        free_hooks, free_bytes = self._hooks_max - hooks, self._bytes_max - stored_bytes
+        memory = GroupMemory(self._queries, connection, (hook for hook, *_ in items), now=self._clock())
+        parked = [place for place, (hook, *_) in enumerate(items) if not hook.tenant]
+        outside = {
+            parked[place] for place in self._parked.make_room(connection, [items[place].hook for place in parked])
+        }
+        occupancy = self._occupancy(connection, items)
         answers: list[Accepted | NotStored] = []
         fresh: list[FreshHook] = []
-        for hook, destinations in items:
+        for place, (hook, destinations, share) in enumerate(items):
             repeat = memory.repeat_of(hook)
             size = len(hook.payload)
             if repeat is not None:
                 answers.append(Accepted(repeat, fresh=False))
-            elif free_hooks < 1 or free_bytes < size:
-                answers.append(NotStored("spool_full", hooks_max=self._hooks_max, bytes_max=self._bytes_max))
+            elif place in outside:
+                answers.append(not_stored("share_full", hook, share, self._limit))
+            elif why := occupancy.refusal(hook.tenant, size, share) if occupancy else "":
+                answers.append(not_stored(why, hook, share, self._limit))
             elif not self._room.take(size):
                 answers.append(NotStored("disk_full", fault=self._room.problem or "there is no room for it"))
             else:
-                free_hooks, free_bytes = free_hooks - 1, free_bytes - size
                 same = memory.remember(hook)
                 fresh.append(FreshHook(hook, destinations, same))
                 answers.append(Accepted(hook.delivery_id, fresh=True, same_body_as=same))
@@ -192,16 +167,33 @@ class HookStore:
             self._insert(connection, fresh, digests)
         return answers
 
+    def _occupancy(self, connection: sqlite3.Connection, items: Sequence[PendingHook]) -> Occupancy | None:
+        """Who holds how much; ``None`` while there is room for all of them whoever they are."""
+        hooks, size, _ = connection.execute(self._queries["fill"]).fetchone()
+        total = Held(hooks, size)
+        sizes = [len(hook.payload) for hook, *_ in items]
+        if not may_be_shares(total, sizes, min(share for *_, share in items), self._limit):
+            return None
+        tenants = list({hook.tenant for hook, *_ in items})
+        own = {
+            tenant: Held(count, held)
+            for part in pieces(tenants)
+            for tenant, count, held in connection.execute(self._queries.rows("tenant_fill", len(part)), part)
+        }
+        return Occupancy(self._limit, total, own)
+
     def _insert(self, connection: sqlite3.Connection, fresh: Sequence[FreshHook], digests: int) -> None:
         now = self._clock()
         hooks: list[tuple[object, ...]] = []
         deliveries: list[tuple[object, ...]] = []
         accepted: Counter[str] = Counter()
+        held: dict[str, Held] = {}
         size = 0
         for hook, destinations, same_body_as in fresh:
             self._next_seq += 1
             seq, length = self._next_seq, len(hook.payload)
             size += length
+            held[hook.tenant] = held.get(hook.tenant, NOTHING).plus(Held(1, length))
             hooks.append(
                 (
                     seq,
@@ -233,6 +225,7 @@ class HookStore:
             execute_rows(connection, self._queries, "insert_hooks", part)
         execute_rows(connection, self._queries, "insert_deliveries", deliveries)
         execute_rows(connection, self._queries, "book_accepted", list(accepted.items()))
+        execute_rows(connection, self._queries, "add_tenant_fill", [(tenant, *more) for tenant, more in held.items()])
         connection.execute(self._queries["add_accepted"], (len(fresh), size, digests))
 
 

@@ -15,9 +15,12 @@ from app.spool.keys import stream_key
 from app.spool.limits import ANSWER_S
 from app.spool.postgres.connection import Connection, FullError, ReconnectingConnection
 from app.spool.postgres.shard import CounterShard
-from app.spool.postgres.unanswered import UnansweredNotes
+from app.spool.postgres.store.fill import Fill, Wanted
+from app.spool.postgres.store.parked import ParkedRoom
+from app.spool.postgres.store.unanswered import UnansweredNotes
 from app.spool.postgres.worker import BatchWorker, JobQueue
 from app.spool.rows import about
+from app.spool.shares import NOTHING, Held, not_stored
 from app.spool.sql import Queries
 from app.spool.text import storable
 
@@ -29,11 +32,14 @@ BATCH_BYTES_MAX = 4_000_000
 class Storing:
     """A hook to store, and whoever waits for it."""
 
-    __slots__ = ("destinations", "future", "hook", "on_unanswered", "timer", "tries")
+    __slots__ = ("destinations", "future", "hook", "on_unanswered", "share", "timer", "tries")
 
-    def __init__(self, hook: Hook, destinations: Sequence[str], on_unanswered: Callable[[Hook, str], None]) -> None:
+    def __init__(
+        self, hook: Hook, destinations: Sequence[str], share: float, on_unanswered: Callable[[Hook, str], None]
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.hook = hook
+        self.share = share
         self.on_unanswered = on_unanswered
         self.destinations = destinations
         self.tries = 0
@@ -44,6 +50,11 @@ class Storing:
     def done(self) -> bool:
         """Nobody waits for it any more."""
         return self.future.done()
+
+    @property
+    def wanted(self) -> Wanted:
+        """What it takes, and who takes it."""
+        return self.hook.tenant, len(self.hook.payload), self.share
 
     @property
     def digests(self) -> tuple[bytes, ...]:
@@ -68,29 +79,6 @@ class Storing:
         self.answer(NotStored("disk_full" if isinstance(error, FullError) else "spool_unavailable", fault=str(error)))
 
 
-class Fill:
-    """How full the spool is, as last seen, with what this process has added and removed since."""
-
-    def __init__(self, *, hooks_max: int, bytes_max: int) -> None:
-        self.hooks_max = hooks_max
-        self.bytes_max = bytes_max
-        self.hooks = 0
-        self.bytes = 0
-
-    def add(self, hooks: int, size: int) -> None:
-        """So much more (or less) is stored."""
-        self.hooks += hooks
-        self.bytes += size
-
-    def see(self, hooks: int, size: int) -> None:
-        """So much is stored."""
-        self.hooks, self.bytes = hooks, size
-
-    def has_room(self, hooks: int, size: int) -> bool:
-        """Whether so much more may be."""
-        return self.hooks + hooks <= self.hooks_max and self.bytes + size <= self.bytes_max
-
-
 class Accepting:
     """The queue of hooks and the connections that store them."""
 
@@ -100,6 +88,7 @@ class Accepting:
         links: Sequence[ReconnectingConnection],
         fill: Fill,
         notes: UnansweredNotes,
+        parked: ParkedRoom,
         *,
         queue_hooks_max: int,
         on_fatal: Callable[[str], None],
@@ -107,6 +96,7 @@ class Accepting:
         self._queries = queries
         self._fill = fill
         self._notes = notes
+        self._parked = parked
         self._queue_hooks_max = queue_hooks_max
         self._loop = asyncio.get_running_loop()
         self._line: JobQueue[Storing] = JobQueue()
@@ -132,7 +122,7 @@ class Accepting:
         """Why hooks cannot be stored just now, in words."""
         return self._down if all(each.suspect for each in self._workers) else None
 
-    async def put(self, hook: Hook, destinations: Sequence[str]) -> Accepted:
+    async def put(self, hook: Hook, destinations: Sequence[str], *, share: float) -> Accepted:
         """See the interface."""
         if self._line.closed:
             raise NotStored("spool_closed")
@@ -142,7 +132,7 @@ class Accepting:
             raise NotStored("queue_full", jobs_max=self._queue_hooks_max)
         if hook.resendable:
             await self._notes.written(hook.body_digest)
-        storing = Storing(hook, destinations, self._notes.add)
+        storing = Storing(hook, destinations, share, self._notes.add)
         storing.timer = self._loop.call_later(ANSWER_S, self._too_late, storing)
         self._line.put(storing)
         return await storing.future
@@ -195,15 +185,28 @@ class Accepting:
             self._line.fail_all(fault)
 
     async def _store(self, connection: Connection, shard: int, batch: Sequence[Storing]) -> Sequence[object]:
-        known: dict[int, Accepted | NotStored] = {}
+        known = await self._parked_out(connection, shard, batch)
         if any(storing.tries for storing in batch):
-            known = await self._find_stored(connection, batch)
-        size = sum(len(storing.hook.payload) for storing in batch)
-        if not self._fill.has_room(len(batch), size):
-            known = await self._look(connection, batch) | known
+            known |= await self._find_stored(connection, batch)
+        numbers = [number for number in range(len(batch)) if number not in known]
+        if numbers and not self._fill.admits([batch[number].wanted for number in numbers]):
+            refused = await self._look(connection, [batch[number] for number in numbers])
+            known |= {numbers[place]: refusal for place, refusal in refused.items()}
         fitting = [storing for number, storing in enumerate(batch) if number not in known]
         stored = iter(await self._insert(connection, shard, fitting) if fitting else ())
         return [known[number] if number in known else next(stored) for number in range(len(batch))]
+
+    async def _parked_out(
+        self, connection: Connection, shard: int, batch: Sequence[Storing]
+    ) -> dict[int, Accepted | NotStored]:
+        """Make room for parked hooks: those that there is none for."""
+        numbers = [number for number, storing in enumerate(batch) if not storing.hook.tenant]
+        refused = await self._parked.make_room(connection, shard, [batch[number].hook for number in numbers])
+        outside = ((numbers[place], batch[numbers[place]]) for place in refused)
+        return {
+            number: not_stored("share_full", storing.hook, storing.share, self._fill.limit)
+            for number, storing in outside
+        }
 
     async def _find_stored(self, connection: Connection, batch: Sequence[Storing]) -> dict[int, Accepted | NotStored]:
         """Those of a batch that lost its connection after all was done: the answer was lost, not the hooks."""
@@ -216,46 +219,45 @@ class Accepting:
         }
 
     async def _look(self, connection: Connection, batch: Sequence[Storing]) -> dict[int, Accepted | NotStored]:
-        """For a spool that may be full: those that there is no room for. A repeat needs none."""
-        digests = [digest for storing in batch for digest in storing.digests]
-        rows = await connection.fetch(self._queries["look"], digests)
-        memory = {bytes(digest): Remembered(*rest) for _, _, digest, *rest, _ in rows if digest is not None}
-        self._fill.see(rows[0][0], rows[0][1])
+        """For a spool or a share that may be full: those that there is no room for. A repeat needs none."""
+        rows = await connection.fetch(self._queries["look"], [digest for each in batch for digest in each.digests])
+        memory = {bytes(digest): Remembered(*rest) for digest, *rest, _ in rows if digest is not None}
         now = rows[0][-1]
+        began = -1
+        while began != self._fill.ended:  # what another connection has stored meanwhile may not be among what it saw
+            began = self._fill.ended
+            total, *own = await connection.fetch(self._queries["held"], list({each.hook.tenant for each in batch}))
+        self._fill.see(Held(*total[1:]), {tenant: Held(*held) for tenant, *held in own})
+        occupancy = self._fill.occupancy()
         refused: dict[int, Accepted | NotStored] = {}
-        hooks = size = 0
         for number, storing in enumerate(batch):
-            length = len(storing.hook.payload)
-            if repeat_of(storing.hook, memory, now=now) is not None:
-                continue
-            if self._fill.has_room(hooks + 1, size + length):
-                hooks, size = hooks + 1, size + length
-            else:
-                refused[number] = NotStored(
-                    "spool_full", hooks_max=self._fill.hooks_max, bytes_max=self._fill.bytes_max
-                )
+            if repeat_of(storing.hook, memory, now=now) is None and (why := occupancy.refusal(*storing.wanted)):
+                refused[number] = not_stored(why, storing.hook, storing.share, self._fill.limit)
         return refused
 
     async def _insert(self, connection: Connection, shard: int, batch: Sequence[Storing]) -> Sequence[Accepted]:
         """One statement, one transaction. A digest that another connection has just stored is known the next time."""
-        rows = await connection.fetch(self._queries["accept"], *_columns(batch), shard, RESEND_S)
-        told: dict[int, Accepted] = {}
-        for _, _, number, delivery_id, fresh in rows:
-            if number is None:
-                continue
-            own = batch[number - 1].hook.delivery_id
-            told[number] = (
-                Accepted(own, fresh=True, same_body_as=delivery_id) if fresh else Accepted(delivery_id, fresh=False)
-            )
-        answers = [
-            told.get(number) or Accepted(storing.hook.delivery_id, fresh=True)
-            for number, storing in enumerate(batch, 1)
-        ]
-        fresh_sizes = [
-            len(storing.hook.payload) for storing, answer in zip(batch, answers, strict=True) if answer.fresh
-        ]
-        self._fill.see(rows[0][0], rows[0][1])
-        self._fill.add(len(fresh_sizes), sum(fresh_sizes))
+        began = self._fill.begin(storing.wanted for storing in batch)
+        fresh: list[Hook] = []
+        try:
+            rows = await connection.fetch(self._queries["accept"], *_columns(batch), shard, RESEND_S)
+            answers = [Accepted(storing.hook.delivery_id, fresh=True) for storing in batch]
+            own: dict[str, Held] = {storing.hook.tenant: NOTHING for storing in batch}
+            total = NOTHING
+            for kind, number, said, *held in rows:
+                if kind == "total":
+                    total = Held(*held)
+                elif kind == "tenant":
+                    own[said] = Held(*held)
+                elif kind == "repeat":
+                    answers[number - 1] = Accepted(said, fresh=False)
+                else:
+                    answers[number - 1] = answers[number - 1]._replace(same_body_as=said)
+            if began == self._fill.ended:
+                self._fill.see(total, own)
+            fresh = [storing.hook for storing, answer in zip(batch, answers, strict=True) if answer.fresh]
+        finally:
+            self._fill.end((storing.wanted for storing in batch), stored=((h.tenant, len(h.payload)) for h in fresh))
         return answers
 
 

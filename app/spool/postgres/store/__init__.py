@@ -1,0 +1,1 @@
+"""Storing batches of hooks: who they are, whether there is room, and the one statement."""

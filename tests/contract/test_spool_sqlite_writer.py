@@ -226,7 +226,9 @@ async def test_a_checkpoint_that_fails_undoes_no_commit_and_ends_no_thread(tmp_p
     for number in range(6):
         await writer.do(lambda c: c.execute("INSERT INTO numbers VALUES (?)", (large,)))
         assert await writer.put(number) == number
-    assert _NoCheckpoint.failed
+    async with asyncio.timeout(180):
+        while not (_NoCheckpoint.failed and writer.remarks):  # the answer does not wait for it
+            await asyncio.sleep(0.01)
     assert writer.problem is None
     assert "database or disk is full" in writer.remarks[0]
     assert await writer.close()

@@ -226,6 +226,8 @@ class GroupCommit:
             self._let_go()
         except BaseException as error:  # noqa: BLE001 - a thread that ended unseen would leave everybody waiting
             self._tell(self._died, group, error)
+            with suppress(sqlite3.Error):
+                self._let_go()
 
     def _resolve(self, group: Sequence[Job], results: Sequence[object]) -> None:
         for job, result in zip(group, results, strict=True):

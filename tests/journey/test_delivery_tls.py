@@ -256,7 +256,7 @@ async def test_a_certificate_that_is_not_checked_is_counted_and_told_as_long_as_
 ) -> None:
     """A metric for each such destination, and a warning in readiness; both go with the next good file."""
     metrics = Metrics("1")
-    series = 'relay_destination_tls_unverified{destination="main",tenant="acme"} 1.0'
+    series = 'relay_destination_tls_unverified{tenant="acme",destination="main"} 1.0'
     async with splunk_of(papers) as splunk:
         unsafe = Part("acme", splunk.url, "hec-secret", more={"tls": {"verify": False}})
         async with world(tmp_path, [unsafe]) as made:

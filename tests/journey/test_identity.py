@@ -127,8 +127,8 @@ async def test_what_comes_again_because_nobody_waited_for_the_answer_is_one_hook
         await hang_up(here, raw)
         retry = asyncio.create_task(here.post(ACME, issue("resolved"), headers=RESOURCE))  # at once, beside the first
         await asyncio.sleep(0.05)
-    again = await here.post(ACME, issue("resolved"), headers=RESOURCE)
     retried = await retry
+    again = await here.post(ACME, issue("resolved"), headers=RESOURCE)
     assert again.json != retried.json
     landed = {each["event"]["delivery_id"]: each["event"] for each in await delivered(here, 2)}
     assert [landed[each.json["delivery"]].get("same_body_as") for each in (retried, again)] == [

@@ -51,6 +51,8 @@ class Copy:
     marked: bool
     """It says that it may be another copy."""
     request: RequestSeen
+    same_body_as: str = ""
+    """The delivery id of the first hook with its bytes, as it says itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Evidence:
     """So long the relay waits for an answer."""
     away: Sequence[Span] = ()
     """When the spool's database was not there for a relay, or could not write, or the whole machine stood still."""
+    sentry_cuts: Sequence[Span] = ()
+    """When nothing, or not everything, came through between Sentry and a relay."""
     lease_s: float = math.inf
     """A delivery that nobody renews for so long is another replica's."""
 

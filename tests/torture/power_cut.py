@@ -92,11 +92,9 @@ async def record(seed: int, folder: Path, *, seconds: float) -> Recording:
 
 def _owed(world: World, hooks: Sequence[Hook]) -> dict[str, list[Row]]:
     return {
-        hook.delivery_id: [
-            (str(stream), hook.delivery_id) for stream in world.owed(hook.door.tenant, hook.sample.resource)[0]
-        ]
+        delivery_id: [(str(stream), delivery_id) for stream in world.owed(hook.door.tenant, hook.sample.resource)[0]]
         for hook in hooks
-        if hook.delivery_id is not None
+        for delivery_id in hook.accepted
     }
 
 

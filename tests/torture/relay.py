@@ -38,6 +38,8 @@ class Lifetime:
     frozen: list[tuple[float, float]] = field(default_factory=list)
     full: list[tuple[float, float]] = field(default_factory=list)
     """When its files could not grow."""
+    clock: list[tuple[float, float]] = field(default_factory=list)
+    """When its wall clock was wrong."""
     unsure: list["Unsure"] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     """Log lines by event."""
@@ -191,10 +193,12 @@ class RelayProcess:
         """Meanwhile its wall clock is ahead by so much, or behind."""
         self._clock_offsets.append(seconds)
         self.shim.set_clock(seconds)
+        life, began = self.lives[-1], self._loop.time()
         try:
             yield
         finally:
             self.shim.set_clock(0.0)
+            life.clock.append((began, self._loop.time()))
 
     async def ended(self) -> int:
         """Its exit status, a signal's number negative.

@@ -25,7 +25,7 @@ def line(report: Report) -> str:
         verdict.arrived,
         verdict.dead,
         verdict.doubles.total(),
-        len(verdict.lost),
+        len(verdict.lost) + len(verdict.folded),
     )
     lives = " ".join(
         life.end.value + ("" if life.trouble == "none" else f"+{life.trouble.value}") for life in choices.lives
@@ -40,6 +40,7 @@ def complaints(verdict: Verdict) -> list[str]:
     """Everything that must not be, one line each, the first few of a kind."""
     kinds: Mapping[str, Sequence[object]] = {
         "lost": verdict.lost,
+        "lost, taken for another": verdict.folded,
         "still waiting": verdict.stuck,
         "arrived twice for no reason": verdict.unexplained,
         "arrived twice without a mark": verdict.unmarked,
@@ -72,6 +73,7 @@ def _details(tally: Tally) -> list[str]:
         ("  hooks posted", f"{tally.posts}; answered: {_listed(tally.answers)}"),
         ("  dead letters", f"by cause: {_listed(tally.causes)}"),
         ("  twice", f"{tally.doubles.total()} in {tally.requests} posts to Splunk; because: {_listed(tally.doubles)}"),
+        ("  resends doubled", f"{tally.resends.total()}, without a key; because: {_listed(tally.resends)}"),
         ("  faults", f"still waiting {tally.stuck}, without a mark {tally.unmarked}, others {tally.faults}"),
     )
     return ["", *(f"{name:<18}{words}" for name, words in rows)]

@@ -8,7 +8,7 @@ from typing import Any, Self
 from tests.torture.books import Books
 from tests.torture.doubles import Copy, Evidence
 from tests.torture.traffic import Hook
-from tests.torture.verdict import Verdict, doubles, owed_and_dropped
+from tests.torture.verdict import Verdict, doubles, owed_and_dropped, promises
 from tests.torture.world import World
 
 HEALED = "healed"
@@ -59,6 +59,7 @@ class Tally:
     faults: int = 0
     answers: Counter[str] = field(default_factory=Counter)
     doubles: Counter[str] = field(default_factory=Counter)
+    resends: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Self) -> None:
@@ -69,6 +70,7 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.answers.update(other.answers)
         self.doubles.update(other.doubles)
+        self.resends.update(other.resends)
         self.causes.update(other.causes)
 
     def total(self) -> Row:
@@ -89,7 +91,7 @@ class Tally:
     def of_json(cls, found: dict[str, Any]) -> Self:
         """Back from ``as_json``."""
         rows = {kind: Row(**row) for kind, row in found["rows"].items()}
-        counters = {name: Counter(found[name]) for name in ("answers", "doubles", "causes")}
+        counters = {name: Counter(found.get(name, {})) for name in ("answers", "doubles", "resends", "causes")}
         return cls(**{**found, "rows": rows, **counters})
 
 
@@ -113,18 +115,16 @@ def rows_of(
 
     indexed = {(str(copy.stream), copy.delivery_id) for copy in copies}
     dead, lost = set(books.dead), set(verdict.lost)
-    seen: set[tuple[str, str | None]] = set()
-    for hook in hooks:
-        if hook.delivery_id is None or (hook.door.tenant, hook.delivery_id) in seen:
-            continue
-        seen.add((hook.door.tenant, hook.delivery_id))
-        owed, _ = owed_and_dropped(world, [hook])
-        row = at(hook.accepted_at)
+    for hook, delivery_id in promises(hooks):
+        owed, _ = owed_and_dropped(world, [(hook, delivery_id)])
+        row = at(hook.accepted[delivery_id])
         row.accepted += 1
         row.owed += len(owed)
         row.arrived += len(owed & indexed)
         row.dead += len(owed & dead)
         row.lost += len(owed & lost)
+    for hook_lost in verdict.folded:
+        at(hook_lost.at).lost += 1
     for first, _, word in doubles(copies, evidence):
         at(first.request.at).twice += 1
         at(first.request.at).unexplained += not word

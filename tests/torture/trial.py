@@ -296,6 +296,7 @@ class Trial:
             cuts=self._stage.cuts(),
             patience_s=HEC_TIMEOUT_S,
             away=[*self._site.away(), *self._stalls.spans],
+            sentry_cuts=[cut for wire in self._stage.sentry_wires for cut in wire.cuts],
             lease_s=self._site.lease_s,
         )
 
@@ -319,6 +320,7 @@ class Trial:
             faults=len(verdict.faults),
             answers=counts.answers,
             doubles=verdict.doubles,
+            resends=verdict.resends,
             causes=Counter(books.causes),
         )
         return Report(

@@ -8,6 +8,7 @@ from itertools import pairwise
 from app.sandbox.splunk import Indexed, RequestSeen
 from tests.torture.books import Account, Books, Row, imbalances
 from tests.torture.doubles import Copy, Evidence, explanation, is_unmarked
+from tests.torture.resends import Folded, folded, resends_doubled, unmarked_bytes
 from tests.torture.traffic import Hook
 from tests.torture.world import LATE, World
 
@@ -17,7 +18,7 @@ _SHOWN = 5
 
 @dataclass(slots=True)
 class Verdict:
-    """What a trial comes to. A good one has no ``lost``, no ``stuck``, no ``faults`` and nothing unexplained."""
+    """What a trial comes to. A good one has nothing in any of its lists."""
 
     accepted: int = 0
     """Hooks that were answered 202."""
@@ -29,10 +30,14 @@ class Verdict:
     """Of those, dead letters (some of which were indexed as well)."""
     lost: list[Row] = field(default_factory=list)
     """Of those, neither indexed nor anywhere in the spool."""
+    folded: list[Folded] = field(default_factory=list)
+    """Hooks that were taken for another one: lost as well."""
     stuck: list[Row] = field(default_factory=list)
     """Still waiting in the spool although Splunk was well for long enough."""
     doubles: Counter[str] = field(default_factory=Counter)
     """Copies beyond the first, by what explains them; ``""`` is nothing."""
+    resends: Counter[str] = field(default_factory=Counter)
+    """Hooks without a key that a resend doubled, by what explains that the relay could not know."""
     unexplained: list[str] = field(default_factory=list)
     unmarked: list[str] = field(default_factory=list)
     """Second copies without the mark of another attempt, sent by the process that had sent the first."""
@@ -42,16 +47,16 @@ class Verdict:
     @property
     def good(self) -> bool:
         """Whether every promise was kept."""
-        return not (self.lost or self.stuck or self.unexplained or self.unmarked or self.faults)
+        return not (self.lost or self.folded or self.stuck or self.unexplained or self.unmarked or self.faults)
 
 
 def judge(world: World, hooks: Sequence[Hook], copies: Sequence[Copy], books: Books, evidence: Evidence) -> Verdict:
     """The verdict over one trial."""
     verdict = Verdict(faults=[*books.faults, *imbalances(books)])
     indexed = {(str(copy.stream), copy.delivery_id) for copy in copies}
-    promised = [hook for hook in hooks if hook.delivery_id is not None]
+    promised = list(promises(hooks))
     owed, dropped = owed_and_dropped(world, promised)
-    verdict.accepted = len({(hook.door.tenant, hook.delivery_id) for hook in promised})
+    verdict.accepted = len(promised)
     verdict.owed = len(owed)
     verdict.arrived = len(owed & indexed)
     verdict.dead = len(owed & set(books.dead))
@@ -64,8 +69,21 @@ def judge(world: World, hooks: Sequence[Hook], copies: Sequence[Copy], books: Bo
         verdict.faults.append("no hook was accepted: this trial says nothing")
     verdict.faults += _strangers(promised, copies)
     verdict.faults += _miscounts(world, hooks, indexed, books)
+    verdict.folded = list(folded(hooks))
+    verdict.faults += unmarked_bytes(hooks, copies)
     _count_doubles(verdict, copies, evidence)
+    for what, word in resends_doubled(hooks, copies, evidence):
+        verdict.resends[word] += 1
+        if not word:
+            verdict.unexplained.append(what)
     return verdict
+
+
+def promises(hooks: Iterable[Hook]) -> Iterator[tuple[Hook, str]]:
+    """Every delivery id that a 202 promised, with its hook."""
+    for hook in hooks:
+        for delivery_id in hook.accepted:
+            yield hook, delivery_id
 
 
 def copies_of(world: World, indexed: Iterable[Indexed], requests: Sequence[RequestSeen]) -> list[Copy]:
@@ -77,6 +95,7 @@ def copies_of(world: World, indexed: Iterable[Indexed], requests: Sequence[Reque
             tenant=_tenant(each.event),
             marked="relay_attempt" in each.fields,
             request=requests[each.request],
+            same_body_as=str(each.event.get("same_body_as", "")) if isinstance(each.event, dict) else "",
         )
         for each in indexed
     ]
@@ -87,14 +106,14 @@ def _tenant(event: object) -> str:
     return str(event.get("tenant")) if isinstance(event, dict) else ""
 
 
-def owed_and_dropped(world: World, promised: Iterable[Hook]) -> tuple[set[Row], set[Row]]:
+def owed_and_dropped(world: World, promised: Iterable[tuple[Hook, str]]) -> tuple[set[Row], set[Row]]:
     """Every (stream, delivery id) that has to arrive, and every one that must not."""
     owed: set[Row] = set()
     dropped: set[Row] = set()
-    for hook in promised:
+    for hook, delivery_id in promised:
         to_arrive, to_drop = world.owed(hook.door.tenant, hook.sample.resource)
-        owed |= {(str(stream), str(hook.delivery_id)) for stream in to_arrive}
-        dropped |= {(str(stream), str(hook.delivery_id)) for stream in to_drop}
+        owed |= {(str(stream), delivery_id) for stream in to_arrive}
+        dropped |= {(str(stream), delivery_id) for stream in to_drop}
     return owed, dropped
 
 
@@ -104,9 +123,9 @@ def _everywhere(world: World, parked: Sequence[Row]) -> set[Row]:
     return {(str(stream), delivery_id) for _, delivery_id in parked for stream in streams}
 
 
-def _strangers(promised: Iterable[Hook], copies: Iterable[Copy]) -> list[str]:
+def _strangers(promised: Iterable[tuple[Hook, str]], copies: Iterable[Copy]) -> list[str]:
     """What arrived under another tenant's hec_token."""
-    tenants = {hook.delivery_id: hook.door.tenant for hook in promised}
+    tenants = {delivery_id: hook.door.tenant for hook, delivery_id in promised}
     strangers = [
         f"{copy.delivery_id} of {tenants.get(copy.delivery_id, copy.tenant)} came under the hec_token of {copy.stream}"
         for copy in copies
@@ -131,9 +150,10 @@ def _miscounts(world: World, hooks: Sequence[Hook], indexed: set[Row], books: Bo
         if account.accepted - account.filtered - account.discarded != there:
             faults.append(f"{name}: {there} deliveries are indexed, waiting or dead, but its books say {account}")
         dropped = [hook for hook in hooks if stream in world.owed(hook.door.tenant, hook.sample.resource)[1]]
-        sure = sum(hook.delivery_id is not None for hook in dropped)
-        if not sure <= account.filtered <= len(dropped):
-            faults.append(f"{name}: {sure} to {len(dropped)} hooks are to be dropped, its books say {account}")
+        sure = sum(len(hook.accepted) for hook in dropped)
+        most = sum(1 if hook.keyed else len(hook.posts) for hook in dropped)
+        if not sure <= account.filtered <= most:
+            faults.append(f"{name}: {sure} to {most} hooks are to be dropped, its books say {account}")
     return faults
 
 

@@ -206,20 +206,21 @@ class ReconnectingConnection:
         order = sorted(self._address.dsns, key=lambda dsn: dsn != self._good)
         asked = [asyncio.create_task(self._ask(dsn, STAGGER_S * place)) for place, dsn in enumerate(order)]
         faults: list[BaseException] = []
+        taken: Any = None
         try:
             for answer in asyncio.as_completed(asked):
                 try:
-                    self._good, connection = await answer
+                    self._good, taken = await answer
                 except (asyncpg.PostgresError, TimeoutError, SpoolError, *_LOST) as fault:
                     faults.append(fault)
                 else:
-                    return connection
-        finally:
-            for task in asked:
-                task.cancel()
-            for late in await asyncio.gather(*asked, return_exceptions=True):
-                if isinstance(late, tuple) and late[0] != self._good:
-                    late[1].terminate()
+                    break
+        except asyncio.CancelledError:
+            await _let_go(asked, but=None)
+            raise
+        await _let_go(asked, but=taken)
+        if taken is not None:
+            return taken
         raise max(faults, key=_tells_more)
 
     async def _ask(self, dsn: str, after_s: float) -> tuple[str, Any]:
@@ -283,3 +284,21 @@ def _words(error: BaseException) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time"
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+async def _let_go(asked: Sequence[asyncio.Task[tuple[str, Any]]], *, but: object) -> None:
+    """Call off who is still asked, and close every connection that was made all the same; ``but`` stays, if all goes.
+
+    Cut off itself, it closes that one too: then nobody is left who would.
+    """
+    for task in asked:
+        task.cancel()
+    try:
+        await asyncio.gather(*asked, return_exceptions=True)
+    except asyncio.CancelledError:
+        but = None
+        raise
+    finally:
+        for task in asked:
+            if task.done() and not task.cancelled() and task.exception() is None and task.result()[1] is not but:
+                task.result()[1].terminate()

@@ -169,14 +169,7 @@ class Relay:
                 registry=registry,
                 refused=partial(_refused_by, ingest),
             )
-            if settings.admin_token:
-                token = AdminToken.load(settings.admin_token, environ=os.environ)
-                tries = Tries()
-                api = AdminApi(service, token, refused=metrics.admin_refused, tries=tries)
-                self._admin = _Admin(api, Console(service, token, tries, refused=metrics.admin_refused))
-            if (path := admin_socket_of(settings.admin_socket, settings.spool_url.get_secret_value())) is not None:
-                local = AdminApi(service, None, refused=metrics.admin_refused)
-                await stack.enter_async_context(local_socket(path, local))
+            await stack.enter_async_context(self._operators(service, metrics))
             if supervisor is not None:
                 supervisor.start()
                 stack.push_async_callback(self._drain, supervisor)
@@ -186,6 +179,21 @@ class Relay:
             _log.info("relay.started", version=__version__, role=role, tenants=len(registry.snapshot.tenants))
             yield
         _log.info("relay.stopped")
+
+    @asynccontextmanager
+    async def _operators(self, service: DeliveryService, metrics: Metrics) -> AsyncIterator[None]:
+        """The operator's doors: API and pages behind the admin token, and the socket for those on this host."""
+        settings, refused = self._settings, metrics.admin_refused
+        if settings.admin_token:
+            token = AdminToken.load(settings.admin_token, environ=os.environ)
+            tries = Tries()
+            api = AdminApi(service, token, refused=refused, tries=tries)
+            self._admin = _Admin(api, Console(service, token, tries, refused=refused))
+        path = admin_socket_of(settings.admin_socket, settings.spool_url.get_secret_value())
+        async with AsyncExitStack() as stack:
+            if path is not None:
+                await stack.enter_async_context(local_socket(path, AdminApi(service, None, refused=refused)))
+            yield
 
     async def _drain(self, supervisor: Supervisor) -> None:
         """Deliveries under way get what is left of their deadline: requests have had their part of it."""

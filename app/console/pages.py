@@ -102,7 +102,7 @@ async def dead(desk: Desk, place: Place) -> Page:
 
 
 async def deliveries(desk: Desk, place: Place) -> Page:
-    """Deliveries in any state, by what the query says; one that is found by its id is shown at once."""
+    """Deliveries in any state, by what the query says."""
     kept = _kept(place.query)
     found = await desk.deliveries([*kept, ("limit", str(PAGE_ROWS)), *_before(place)])
     return Page("deliveries.html", "Deliveries", "deliveries", _listed(found, kept), api="deliveries", live=True)
@@ -126,8 +126,6 @@ async def confirm(desk: Desk, place: Place) -> Page:
         "action": action,
         "answer": answer,
         "query": _kept(place.query),
-        "fault": "",
-        "reason": "",
     }
     return Page("confirm.html", f"{action.capitalize()}?", "dead", values)
 

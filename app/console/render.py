@@ -7,8 +7,6 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from app.verdict import age
-
 TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 HEADERS: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -48,7 +46,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(clock=clock, number=number, size=size, age=age)
+        self._environment.filters.update(clock=clock, number=number, size=size)
         self._environment.globals["asset"] = assets.names
 
     def __call__(self, template: str, **values: Any) -> str:  # noqa: ANN401 - whatever the template shows

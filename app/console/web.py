@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 import structlog
 from fastapi import Request, Response
@@ -169,7 +169,7 @@ class Console:
             if before is None:
                 break
         _log.info("deliveries.changed", action=action, actor=person.name, deliveries=changed)
-        return self._to(request, f"audit?{urlencode({'done': f'{changed} {action}'})}")
+        return self._to(request, "audit")
 
     def _fault(self, request: Request, refused: AdminRefusal) -> Response:
         self._refused(refused.code)
